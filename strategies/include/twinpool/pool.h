@@ -1,6 +1,7 @@
 /* twinpool/pool.h: worker pools, an executor and futures, each implemented twice behind one API.
  *
- * TWIN_PROC runs tasks in forked processes over shared memory; TWIN_OMP runs them in OpenMP threads.
+ * TWIN_PROC runs tasks in forked processes over shared memory; TWIN_OMP runs them in OpenMP
+ * threads.
  *
  * Words used throughout:
  *   task      a function applied to one item; kernel, a function applied to a chunk of items
@@ -20,8 +21,9 @@
  *   The library never prints, exits, aborts, installs a signal handler in the caller's process,
  *   waits for children that are not its own, or leaves a thread of its own running there.
  *
- * Functions are ordinary pointers: workers are forked, never exec'd, so a function (or data) that is
- * loaded with dlopen(), or a global that is changed, after twin_pool_open() is not seen by workers. */
+ * Functions are ordinary pointers: workers are forked, never exec'd, so a function (or data) that
+ * is loaded with dlopen(), or a global that is changed, after twin_pool_open() is not seen by
+ * workers. */
 #ifndef TWINPOOL_POOL_H
 #define TWINPOOL_POOL_H
 
@@ -72,7 +74,8 @@ enum twin_bind { TWIN_BIND_NONE, TWIN_BIND_SPREAD, TWIN_BIND_PACKED };
 
 /* Computes one item. result has result_size bytes, item is read only, context is the call's own.
  * Returns 0, or a code of its own (not a twin_error) that reaches the caller as
- * twin_failure.task_code. Under proc it runs in another process: globals that it writes are lost. */
+ * twin_failure.task_code. Under proc it runs in another process: globals that it writes are lost.
+ */
 typedef int twin_task(void *result, const void *item, void *context);
 
 /* Computes count consecutive items: results[i] from items[i]. Returns as twin_task does; a failing
@@ -91,11 +94,11 @@ struct twin_pool_options {
     unsigned workers; /* how many compute; 0: twin_usable_cpus(). proc: 1..1024, omp: 1..1024 */
     enum twin_wait_policy wait;
     enum twin_bind bind;
-    size_t shared_bytes;       /* most that twin_alloc and staging may hold; 0: as much as the system
-                                  reserves. Past it: TWIN_ENOMEM. */
-    size_t max_pending;        /* calls in flight before apply_async waits; 0: 4096 */
-    unsigned tasks_per_worker; /* not yet: must be 0 */
-    unsigned retries;          /* not yet: must be 0 */
+    size_t shared_bytes; /* most that twin_alloc and staging may hold; 0: as much as the system
+                            reserves. Past it: TWIN_ENOMEM. */
+    size_t max_pending;  /* calls in flight before apply_async waits; 0: 4096 */
+    unsigned tasks_per_worker;  /* not yet: must be 0 */
+    unsigned retries;           /* not yet: must be 0 */
     int (*initializer)(void *); /* runs once in each worker before its first task; a code other than
                                    0 makes open fail with TWIN_ETASK */
     void *initializer_arg;
@@ -106,8 +109,8 @@ struct twin_map {
     twin_task *task;     /* exactly one of task and kernel */
     twin_kernel *kernel; /* called once for each chunk */
     const void *context; /* handed to each call; must not be changed by tasks */
-    size_t context_size; /* > 0: copied with the call. 0: the address itself is handed on; it must be
-                            in place, or unchanged since open: workers do not see later writes */
+    size_t context_size; /* > 0: copied with the call. 0: the address itself is handed on; it must
+                            be in place, or unchanged since open: workers do not see later writes */
     const void *items;   /* count * item_size bytes */
     size_t item_size;
     void *results; /* count * result_size bytes; unspecified after a failed map */
@@ -160,15 +163,16 @@ struct twin_stats {
     unsigned workers;      /* workers that compute now */
 };
 
-/* ---- pool -------------------------------------------------------------------------------------- */
+/* ---- pool --------------------------------------------------------------------------------------
+ */
 
 /* Opens a pool of workers and waits until each has started.
  * Ownership:  *pool is the caller's, to be ended by twin_pool_close(). options may go at once.
- * Visibility: under proc workers see memory as it is now, and later writes only in twin_alloc memory.
- *             stdout is flushed first, so that no buffered output is written twice.
- * Returns:    0; EINVAL (which also a NULL pool is); ENOTSUP an option is not honoured; ENOMEM;
- *             ESYSTEM fork or another call failed (errno tells); ETASK the initializer failed;
- *             ENESTED inside a worker or a parallel region. On error *pool is NULL, all undone. */
+ * Visibility: under proc workers see memory as it is now, and later writes only in twin_alloc
+ * memory. stdout is flushed first, so that no buffered output is written twice. Returns:    0;
+ * EINVAL (which also a NULL pool is); ENOTSUP an option is not honoured; ENOMEM; ESYSTEM fork or
+ * another call failed (errno tells); ETASK the initializer failed; ENESTED inside a worker or a
+ * parallel region. On error *pool is NULL, all undone. */
 int twin_pool_open(struct twin_pool **pool, const struct twin_pool_options *options);
 
 /* Applies the task (or kernel) to each item, and waits: the parallel form of
@@ -194,25 +198,25 @@ int twin_pool_map_async(struct twin_pool *pool, const struct twin_map *map,
 int twin_pool_apply(struct twin_pool *pool, const struct twin_call *call, void *result);
 
 /* Submits one call and hands back its future. item, and a context of size > 0, are copied.
- * Blocks:     while max_pending calls are in flight. omp in a scope: also for as long as a task runs
- *             when libgomp runs it in the submitter (past 64 outstanding tasks a thread).
- * Returns:    as twin_pool_apply() for what is known at once; the rest by the future. */
+ * Blocks:     while max_pending calls are in flight. omp in a scope: also for as long as a task
+ * runs when libgomp runs it in the submitter (past 64 outstanding tasks a thread). Returns:    as
+ * twin_pool_apply() for what is known at once; the rest by the future. */
 int twin_pool_apply_async(struct twin_pool *pool, const struct twin_call *call,
                           struct twin_future **future);
 
-/* Runs body(pool, arg) on the calling thread with the pool's workers at hand; what body submitted is
- * complete when it returns. Under omp it opens the parallel region in which tasks can run while
+/* Runs body(pool, arg) on the calling thread with the pool's workers at hand; what body submitted
+ * is complete when it returns. Under omp it opens the parallel region in which tasks can run while
  * body goes on; under proc it only waits at the end.
  * Returns:    0; ETASK body returned a code other than 0 (it is in twin_pool_failure()); ENESTED in
  *             a scope or a parallel region; ECLOSED; EFORKED. */
 int twin_pool_scope(struct twin_pool *pool, int (*body)(struct twin_pool *, void *), void *arg);
 
-/* Waits for all that was submitted, then ends the workers. Later calls get TWIN_ECLOSED; futures stay
- * readable. Calling it again is fine. */
+/* Waits for all that was submitted, then ends the workers. Later calls get TWIN_ECLOSED; futures
+ * stay readable. Calling it again is fine. */
 int twin_pool_shutdown(struct twin_pool *pool);
 
-/* Drops what has not started (TWIN_ECANCELLED); proc kills what runs (TWIN_EWORKER), omp waits for it.
- * Calling it after shutdown, or again, is fine. */
+/* Drops what has not started (TWIN_ECANCELLED); proc kills what runs (TWIN_EWORKER), omp waits for
+ * it. Calling it after shutdown, or again, is fine. */
 int twin_pool_terminate(struct twin_pool *pool);
 
 /* Shuts down, then frees the pool. NULL is fine. In a forked child it only frees the child's copy.
@@ -225,20 +229,22 @@ int twin_pool_failure(struct twin_pool *pool, struct twin_failure *failure);
 /* Copies the counters. They are exact when nothing is in flight. */
 int twin_pool_stats(struct twin_pool *pool, struct twin_stats *stats);
 
-/* ---- memory ------------------------------------------------------------------------------------ */
+/* ---- memory ------------------------------------------------------------------------------------
+ */
 
 /* Reserves a block of zeroed memory that all workers of this pool see in place.
  * Ownership:  the caller's, until twin_free(); it stays valid after twin_pool_close().
- * Returns:    the block, aligned to 64 bytes (to a page when it is one page or more); NULL with errno
- *             ENOMEM past shared_bytes, EINVAL for size 0 or NULL, EPERM in a worker or a forked
- *             child. Pages take memory when first touched; a memory cgroup that is full kills. */
+ * Returns:    the block, aligned to 64 bytes (to a page when it is one page or more); NULL with
+ * errno ENOMEM past shared_bytes, EINVAL for size 0 or NULL, EPERM in a worker or a forked child.
+ * Pages take memory when first touched; a memory cgroup that is full kills. */
 void *twin_alloc(struct twin_pool *pool, size_t size);
 
 /* Gives a block back, and its memory to the system. NULL is fine. A pointer that is not a block's
  * start is ignored, as is a call in a worker. */
 void twin_free(void *block);
 
-/* ---- futures ----------------------------------------------------------------------------------- */
+/* ---- futures -----------------------------------------------------------------------------------
+ */
 
 enum twin_future_state {
     TWIN_PENDING, /* not started: can be cancelled */
@@ -278,7 +284,8 @@ void twin_future_release(struct twin_future *future);
 int twin_futures_wait(struct twin_future *const *futures, size_t count, enum twin_wait_for what,
                       int64_t timeout_ns);
 
-/* ---- executor ---------------------------------------------------------------------------------- */
+/* ---- executor ----------------------------------------------------------------------------------
+ */
 
 /* Opens an executor: a pool whose workers start on demand, one future per submit. Options as for
  * twin_pool_open(); workers is the most that will ever be started. */
@@ -304,7 +311,8 @@ int twin_iterator_next(struct twin_iterator *iterator, const void **results, siz
 /* Copies what ended the iteration early. */
 int twin_iterator_failure(struct twin_iterator *iterator, struct twin_failure *failure);
 
-/* Gives the iterator up; chunks that have not started are cancelled, running ones are waited for. */
+/* Gives the iterator up; chunks that have not started are cancelled, running ones are waited for.
+ */
 void twin_iterator_release(struct twin_iterator *iterator);
 
 /* Takes no more; waits for what is in flight, with cancel_pending only for what has started. */
@@ -317,7 +325,8 @@ int twin_executor_close(struct twin_executor *executor);
  * executor's own: do not close it. */
 struct twin_pool *twin_executor_pool(struct twin_executor *executor);
 
-/* ---- without a pool ---------------------------------------------------------------------------- */
+/* ---- without a pool ----------------------------------------------------------------------------
+ */
 
 /* Runs the map in one plain loop: what all others are compared with. A failure goes to *failure,
  * which may be NULL. */
@@ -333,24 +342,26 @@ struct twin_spawn_report {
 struct twin_spawn_options {
     enum twin_backend backend;
     size_t batch; /* workers alive at once; 0: 2 * twin_usable_cpus(); SIZE_MAX: no bound */
-    void (*progress)(size_t started, void *arg); /* called after each start (omp: each batch); may be
-                                                    NULL */
+    void (*progress)(size_t started, void *arg); /* called after each start (omp: each batch); may
+                                                    be NULL */
     void *progress_arg;
 };
 
 /* Starts a fresh worker for each item (proc: fork, omp: a new thread), batch at a time: the
- * strategy of the textbook. It is here to be measured, not recommended. Chunk is ignored. Under proc
- * results must be shared memory (twin_alloc of any open pool, or MAP_SHARED): EINVAL if NULL.
- * Unbounded, under omp, libgomp ends the process when a thread cannot be started: run it in a child.
- * Returns:    0; ETASK; EWORKER; ESYSTEM (fork failed: report->failure.sys_errno); EINVAL; ENOMEM;
- *             ENESTED. report may be NULL. */
+ * strategy of the textbook. It is here to be measured, not recommended. Chunk is ignored. Under
+ * proc results must be shared memory (twin_alloc of any open pool, or MAP_SHARED): EINVAL if NULL.
+ * Unbounded, under omp, libgomp ends the process when a thread cannot be started: run it in a
+ * child. Returns:    0; ETASK; EWORKER; ESYSTEM (fork failed: report->failure.sys_errno); EINVAL;
+ * ENOMEM; ENESTED. report may be NULL. */
 int twin_spawn_map(const struct twin_spawn_options *options, const struct twin_map *map,
                    struct twin_spawn_report *report);
 
-/* ---- the rest ---------------------------------------------------------------------------------- */
+/* ---- the rest ----------------------------------------------------------------------------------
+ */
 
 /* Returns how many CPUs this process may really use, at least 1: the affinity mask, cut by a cgroup
- * v1 or v2 quota (rounded up); TWINPOOL_CPUS in the environment, if a number from 1 to 4096, wins. */
+ * v1 or v2 quota (rounded up); TWINPOOL_CPUS in the environment, if a number from 1 to 4096, wins.
+ */
 unsigned twin_usable_cpus(void);
 
 /* Returns the chunk that map chooses by itself for this many items and workers. */

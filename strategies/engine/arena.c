@@ -1,0 +1,288 @@
+/* arena.c: reserve, allocate, free.
+ *
+ * The reservation is MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE: nothing has a name, so nothing can
+ * leak. The allocator's own state, a list of extents ordered by address, is private to the opening
+ * process: a worker that writes past its array cannot break it, and a worker that dies cannot leave
+ * it half changed. First fit, neighbours merged. Freed pages go back to the system by MADV_REMOVE
+ * (MADV_DONTNEED would not free shared pages), which also makes them read as zeroes again.
+ *
+ * Invariants: extents tile the reservation without gap or overlap; no two free ones are neighbours;
+ * a free extent with clean set reads as zeroes. An arena lives while its pool is open or a block
+ * is. */
+#include "engine/arena.h"
+#include "strategy.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+struct extent {
+    struct extent *previous, *next;
+    char *start;
+    size_t size;
+    bool used;
+    bool clean; /* never touched, or given back: reads as zeroes */
+};
+
+struct twini_arena {
+    pthread_mutex_t lock;
+    struct twini_arena *next; /* in the list of all, for twin_free() */
+    struct extent *extents;
+    struct extent *hint; /* nothing before it is free */
+    char *start;
+    size_t size, page;
+    size_t blocks;
+    bool closed;
+    unsigned long fork_epoch;
+};
+
+static const size_t least_reservation = (size_t)1 << 20, most_reservation = (size_t)1 << 40,
+                    granule = 64;
+
+static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct twini_arena *all;
+
+/* ---- open and close
+ * ------------------------------------------------------------------------------ */
+
+static char *reserve(size_t size)
+{
+    void *start =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return start == MAP_FAILED ? NULL : start;
+}
+
+struct twini_arena *twini_arena_open(size_t limit)
+{
+    struct twini_arena *arena = calloc(1, sizeof *arena);
+    struct extent *whole = calloc(1, sizeof *whole);
+    if (!arena || !whole)
+        goto fail;
+    arena->page = (size_t)sysconf(_SC_PAGESIZE);
+    arena->size = limit ? (limit + arena->page - 1) / arena->page * arena->page : most_reservation;
+    /* With a limit of the user's the answer is yes or no; without one, what the system gives. */
+    while (!(arena->start = reserve(arena->size))) {
+        if (limit || arena->size / 2 < least_reservation)
+            goto fail;
+        arena->size /= 2;
+    }
+    *whole = (struct extent){.start = arena->start, .size = arena->size, .clean = true};
+    arena->extents = arena->hint = whole;
+    arena->fork_epoch = twini_fork_epoch;
+    pthread_mutex_init(&arena->lock, NULL);
+    pthread_mutex_lock(&all_lock);
+    arena->next = all;
+    all = arena;
+    pthread_mutex_unlock(&all_lock);
+    return arena;
+fail:
+    free(whole);
+    free(arena);
+    return NULL;
+}
+
+static void destroy(struct twini_arena *arena)
+{
+    munmap(arena->start, arena->size);
+    for (struct extent *extent = arena->extents, *next; extent; extent = next) {
+        next = extent->next;
+        free(extent);
+    }
+    pthread_mutex_destroy(&arena->lock);
+    free(arena);
+}
+
+/* Takes the arena out of the list and frees it, if nothing keeps it. */
+static void destroy_if_unused(struct twini_arena *arena)
+{
+    pthread_mutex_lock(&all_lock);
+    struct twini_arena **link = &all;
+    while (*link && *link != arena) /* not there: another thread was first */
+        link = &(*link)->next;
+    bool unused = false;
+    if (*link) {
+        pthread_mutex_lock(&arena->lock);
+        unused = arena->closed && arena->blocks == 0;
+        pthread_mutex_unlock(&arena->lock);
+        if (unused)
+            *link = arena->next;
+    }
+    pthread_mutex_unlock(&all_lock);
+    if (unused)
+        destroy(arena);
+}
+
+void twini_arena_close(struct twini_arena *arena)
+{
+    if (!arena)
+        return;
+    pthread_mutex_lock(&arena->lock);
+    arena->closed = true;
+    pthread_mutex_unlock(&arena->lock);
+    destroy_if_unused(arena);
+}
+
+/* ---- allocate
+ * ------------------------------------------------------------------------------------ */
+
+/* Cuts extent at its offset; the part behind is a new extent of the same kind. */
+static bool split(struct extent *extent, size_t offset)
+{
+    struct extent *rest = malloc(sizeof *rest);
+    if (!rest)
+        return false;
+    *rest = (struct extent){.previous = extent,
+                            .next = extent->next,
+                            .start = extent->start + offset,
+                            .size = extent->size - offset,
+                            .used = extent->used,
+                            .clean = extent->clean};
+    if (rest->next)
+        rest->next->previous = rest;
+    extent->next = rest;
+    extent->size = offset;
+    return true;
+}
+
+static struct extent *find(struct twini_arena *arena, size_t size, size_t alignment)
+{
+    for (struct extent *extent = arena->hint; extent; extent = extent->next) {
+        size_t skip = (alignment - (uintptr_t)extent->start % alignment) % alignment;
+        if (extent->used || extent->size < skip || extent->size - skip < size)
+            continue;
+        if (skip) {
+            if (!split(extent, skip))
+                return NULL;
+            extent = extent->next;
+        }
+        if (extent->size > size && !split(extent, size))
+            return NULL;
+        return extent;
+    }
+    return NULL;
+}
+
+static void *allocate(struct twini_arena *arena, size_t size, bool zeroed)
+{
+    if (arena->fork_epoch != twini_fork_epoch || twini_inside_task) {
+        errno = EPERM;
+        return NULL;
+    }
+    if (size == 0 || size > arena->size) {
+        errno = size ? ENOMEM : EINVAL;
+        return NULL;
+    }
+    size_t unit = size >= arena->page ? arena->page : granule;
+    size = (size + unit - 1) / unit * unit;
+    pthread_mutex_lock(&arena->lock);
+    struct extent *extent = find(arena, size, unit);
+    bool clean = false;
+    if (extent) {
+        clean = extent->clean;
+        extent->used = true;
+        extent->clean = false;
+        arena->blocks++;
+        while (arena->hint->used && arena->hint->next)
+            arena->hint = arena->hint->next;
+    }
+    pthread_mutex_unlock(&arena->lock);
+    if (!extent) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    if (zeroed && !clean)
+        memset(extent->start, 0, size);
+    return extent->start;
+}
+
+void *twini_arena_alloc(struct twini_arena *arena, size_t size)
+{
+    return allocate(arena, size, true);
+}
+
+void *twini_arena_alloc_dirty(struct twini_arena *arena, size_t size)
+{
+    return allocate(arena, size, false);
+}
+
+/* ---- free
+ * ---------------------------------------------------------------------------------------- */
+
+/* Joins extent with the one behind it, when both are free. Only clean + clean stays clean. */
+static void merge_next(struct twini_arena *arena, struct extent *extent)
+{
+    struct extent *next = extent->next;
+    if (!next || next->used || extent->used)
+        return;
+    extent->size += next->size;
+    extent->clean = extent->clean && next->clean;
+    extent->next = next->next;
+    if (next->next)
+        next->next->previous = extent;
+    if (arena->hint == next)
+        arena->hint = extent;
+    free(next);
+}
+
+void twini_arena_free(struct twini_arena *arena, void *block)
+{
+    if (!block || arena->fork_epoch != twini_fork_epoch || twini_inside_task)
+        return;
+    pthread_mutex_lock(&arena->lock);
+    struct extent *extent = arena->extents;
+    while (extent && !(extent->used && extent->start == block))
+        extent = extent->next;
+    if (extent) {
+        extent->used = false;
+        arena->blocks--;
+        /* Whole pages only, or a neighbour's bytes would go too; the rest stays dirty. */
+        if ((uintptr_t)extent->start % arena->page == 0 && extent->size >= arena->page) {
+            size_t whole = extent->size / arena->page * arena->page;
+            bool removed = madvise(extent->start, whole, MADV_REMOVE) == 0;
+            extent->clean = removed && whole == extent->size;
+        }
+        if (extent->start < arena->hint->start)
+            arena->hint = extent;
+        merge_next(arena, extent);
+        if (extent->previous && !extent->previous->used)
+            merge_next(arena, extent->previous);
+    }
+    bool last = arena->closed && arena->blocks == 0;
+    pthread_mutex_unlock(&arena->lock);
+    if (last)
+        destroy_if_unused(arena);
+}
+
+bool twini_arena_holds(const struct twini_arena *arena, const void *start, size_t size)
+{
+    uintptr_t offset = (uintptr_t)start - (uintptr_t)arena->start;
+    return offset <= arena->size && size <= arena->size - offset;
+}
+
+/* ---- public
+ * -------------------------------------------------------------------------------------- */
+
+void *twin_alloc(struct twin_pool *pool, size_t size)
+{
+    if (!pool) {
+        errno = EINVAL;
+        return NULL;
+    }
+    return twini_arena_alloc(pool->arena, size);
+}
+
+void twin_free(void *block)
+{
+    if (!block)
+        return;
+    pthread_mutex_lock(&all_lock);
+    struct twini_arena *arena = all;
+    while (arena && !twini_arena_holds(arena, block, 0))
+        arena = arena->next;
+    pthread_mutex_unlock(&all_lock);
+    if (arena)
+        twini_arena_free(arena, block);
+}

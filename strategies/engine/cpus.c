@@ -1,0 +1,123 @@
+/* cpus.c: how many CPUs this process may really use.
+ *
+ * The affinity mask alone is wrong in a container with a CPU quota: a pool sized by it is throttled
+ * and 5 to 10 times slower. So the answer is the smaller of the mask and the tightest quota on the
+ * way from our cgroup to the root (v2: cpu.max; v1: cpu.cfs_quota_us over cpu.cfs_period_us),
+ * rounded up. Source: cgroups(7), the kernel's cgroup-v2.rst (cpu.max), sched-bwc.rst (v1). */
+#include "twinpool/pool.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_CPUS = 4096 };
+
+static unsigned from_environment(void)
+{
+    const char *text = getenv("TWINPOOL_CPUS");
+    if (!text || !*text)
+        return 0;
+    char *end;
+    unsigned long cpus = strtoul(text, &end, 10);
+    return *end == '\0' && cpus >= 1 && cpus <= MOST_CPUS ? (unsigned)cpus : 0;
+}
+
+static unsigned from_affinity(void)
+{
+    unsigned cpus = 1;
+    cpu_set_t *set = CPU_ALLOC(MOST_CPUS);
+    if (!set)
+        return cpus;
+    size_t bytes = CPU_ALLOC_SIZE(MOST_CPUS);
+    if (sched_getaffinity(0, bytes, set) == 0 && CPU_COUNT_S(bytes, set) > 0)
+        cpus = (unsigned)CPU_COUNT_S(bytes, set);
+    CPU_FREE(set);
+    return cpus;
+}
+
+/* CPUs that quota/period allows, rounded up; 0: no limit. */
+static unsigned from_quota(double quota, double period)
+{
+    if (quota <= 0 || period <= 0 || quota / period >= MOST_CPUS)
+        return 0;
+    unsigned cpus = (unsigned)(quota / period);
+    return cpus + (quota / period > cpus);
+}
+
+static int read_numbers(const char *folder, const char *file, const char *format, double *a,
+                        double *b)
+{
+    char path[4352];
+    if (snprintf(path, sizeof path, "%s/%s", folder, file) >= (int)sizeof path)
+        return 0;
+    FILE *stream = fopen(path, "re");
+    if (!stream)
+        return 0;
+    int got = fscanf(stream, format, a, b);
+    fclose(stream);
+    return got;
+}
+
+/* The tightest limit in folder and each of its parents up to mount. */
+static unsigned from_tree(const char *mount, const char *group)
+{
+    char folder[4224];
+    unsigned least = 0;
+    if (snprintf(folder, sizeof folder, "%s%s", mount, group) >= (int)sizeof folder)
+        return 0;
+    for (;;) {
+        double quota = 0, period = 0, unused;
+        if (read_numbers(folder, "cpu.max", "%lf %lf", &quota, &period) != 2) {
+            quota = period = 0;
+            if (read_numbers(folder, "cpu.cfs_quota_us", "%lf", &quota, &unused) == 1)
+                (void)read_numbers(folder, "cpu.cfs_period_us", "%lf", &period, &unused);
+        }
+        unsigned cpus = from_quota(quota, period);
+        if (cpus && (!least || cpus < least))
+            least = cpus;
+        char *slash = strrchr(folder, '/');
+        if (!slash || strlen(folder) <= strlen(mount))
+            return least;
+        *slash = '\0';
+    }
+}
+
+static unsigned from_cgroup(void)
+{
+    FILE *stream = fopen("/proc/self/cgroup", "re");
+    if (!stream)
+        return 0;
+    char line[4200];
+    unsigned least = 0;
+    while (fgets(line, sizeof line, stream)) {
+        line[strcspn(line, "\n")] = '\0';
+        char *controllers = strchr(line, ':');
+        char *group = controllers ? strchr(controllers + 1, ':') : NULL;
+        if (!group)
+            continue;
+        *group++ = '\0';
+        controllers++;
+        if (strcmp(group, "/") == 0)
+            group = "";
+        unsigned cpus = 0;
+        if (*controllers == '\0') /* version 2, also where both are mounted */
+            cpus = from_tree("/sys/fs/cgroup", group);
+        else if (strstr(controllers, "cpu") && !strstr(controllers, "cpuset"))
+            cpus = from_tree("/sys/fs/cgroup/cpu", group);
+        if (cpus && (!least || cpus < least))
+            least = cpus;
+    }
+    fclose(stream);
+    return least;
+}
+
+unsigned twin_usable_cpus(void)
+{
+    unsigned cpus = from_environment();
+    if (cpus)
+        return cpus;
+    cpus = from_affinity();
+    unsigned quota = from_cgroup();
+    return quota && quota < cpus ? quota : cpus;
+}

@@ -1,0 +1,208 @@
+/* future.c: the future's state machine and its public face. The states and who may move them stand
+ * in future.h; here only the moves. What waiting means is the backend's: it is asked through
+ * strategy.h. */
+#include "engine/future.h"
+#include "engine/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int twini_future_init(struct twin_future *future, struct twin_pool *pool, size_t result_size)
+{
+    /* relaxed: nobody else knows the future yet */
+    atomic_store_explicit(&future->references, 2, memory_order_relaxed);
+    atomic_store_explicit(&future->state, TWIN_PENDING, memory_order_relaxed);
+    future->error = 0;
+    future->is_map = false;
+    future->strategy = pool->strategy;
+    future->pool = pool;
+    future->result_size = result_size;
+    future->failure = (struct twin_failure){.kind = TWIN_FAILURE_NONE};
+    future->result =
+        result_size > TWINI_INLINE_RESULT ? malloc(result_size) : future->inline_result;
+    return future->result ? 0 : TWIN_ENOMEM;
+}
+
+void twini_future_fini(struct twin_future *future)
+{
+    if (future->result != future->inline_result)
+        free(future->result);
+    future->result = NULL;
+}
+
+static bool move(struct twin_future *future, int from, int to)
+{
+    /* order: acq_rel; the winner sees what the submitter wrote, and the loser what the winner did
+     */
+    return atomic_compare_exchange_strong_explicit(&future->state, &from, to, memory_order_acq_rel,
+                                                   memory_order_acquire);
+}
+
+bool twini_future_start(struct twin_future *future)
+{
+    return move(future, TWIN_PENDING, TWIN_RUNNING);
+}
+
+bool twini_future_try_cancel(struct twin_future *future)
+{
+    if (twini_future_is_final(future))
+        return false;
+    if (!twini_future_start(future)) /* taken first, so that nobody starts it while we write */
+        return false;
+    twini_future_finish(future, TWIN_ECANCELLED, NULL);
+    return true;
+}
+
+void twini_future_finish(struct twin_future *future, int error, const struct twin_failure *failure)
+{
+    future->error = error;
+    if (failure)
+        future->failure = *failure;
+    int state = error == 0                 ? TWIN_SUCCEEDED
+                : error == TWIN_ECANCELLED ? TWIN_CANCELLED
+                                           : TWIN_FAILED;
+    /* order: release; pairs with acquire in twini_future_is_final(); publishes the outcome */
+    atomic_store_explicit(&future->state, state, memory_order_release);
+}
+
+void twini_future_drop(struct twin_future *future)
+{
+    /* order: acq_rel; all use of the future by others happens before it is freed */
+    if (atomic_fetch_sub_explicit(&future->references, 1, memory_order_acq_rel) == 1)
+        future->strategy->free_future(future);
+}
+
+bool twini_future_ready(void *future)
+{
+    return twini_future_is_final(future);
+}
+
+int twin_future_result(struct twin_future *future, void *result, int64_t timeout_ns)
+{
+    if (!future)
+        return TWIN_EINVAL;
+    if (twini_inside_task)
+        return TWIN_ENESTED;
+    if (!twini_future_is_final(future)) {
+        if (future->pool->fork_epoch != twini_fork_epoch)
+            return TWIN_EFORKED;
+        future->strategy->look(future);
+    }
+    if (!twini_future_is_final(future)) {
+        if (timeout_ns == 0)
+            return TWIN_ETIMEOUT;
+        struct twini_wait wait = {.ready = twini_future_ready,
+                                  .arg = future,
+                                  .only = future,
+                                  .deadline_ns = twini_deadline_ns(timeout_ns)};
+        int error = future->strategy->wait(future->pool, &wait);
+        if (error)
+            return error;
+    }
+    if (future->error)
+        return future->error;
+    if (future->is_map)
+        future->strategy->land(future);
+    else if (result && future->result_size)
+        memcpy(result, future->result, future->result_size);
+    return 0;
+}
+
+enum twin_future_state twin_future_state(struct twin_future *future)
+{
+    if (!future)
+        return TWIN_CANCELLED;
+    if (!twini_future_is_final(future) && future->pool->fork_epoch == twini_fork_epoch &&
+        !twini_inside_task)
+        future->strategy->look(future);
+    /* order: acquire; pairs with release in twini_future_finish() */
+    return (enum twin_future_state)atomic_load_explicit(&future->state, memory_order_acquire);
+}
+
+int twin_future_cancel(struct twin_future *future)
+{
+    if (!future)
+        return TWIN_EINVAL;
+    enum twin_future_state state = twin_future_state(future);
+    if (state == TWIN_CANCELLED)
+        return 0;
+    if (state >= TWIN_SUCCEEDED)
+        return TWIN_EDONE;
+    if (twini_inside_task)
+        return TWIN_ENESTED;
+    if (future->pool->fork_epoch != twini_fork_epoch)
+        return TWIN_EFORKED;
+    return future->strategy->cancel(future);
+}
+
+int twin_future_failure(struct twin_future *future, struct twin_failure *failure)
+{
+    if (!future || !failure)
+        return TWIN_EINVAL;
+    *failure = (struct twin_failure){.kind = TWIN_FAILURE_NONE};
+    if (twini_future_is_final(future))
+        *failure = future->failure;
+    return 0;
+}
+
+void twin_future_release(struct twin_future *future)
+{
+    if (future)
+        twini_future_drop(future);
+}
+
+/* ---- waiting for several
+ * ------------------------------------------------------------------------- */
+
+struct several {
+    struct twin_future *const *futures;
+    size_t count;
+    enum twin_wait_for what;
+};
+
+static bool several_ready(void *arg)
+{
+    const struct several *several = arg;
+    bool all = true;
+    for (size_t i = 0; i < several->count; i++) {
+        struct twin_future *future = several->futures[i];
+        if (!future)
+            continue;
+        if (!twini_future_is_final(future)) {
+            if (several->what == TWIN_ALL)
+                return false;
+            all = false;
+        } else if (several->what == TWIN_FIRST ||
+                   (several->what == TWIN_FIRST_FAILURE && future->error)) {
+            return true;
+        }
+    }
+    return all;
+}
+
+int twin_futures_wait(struct twin_future *const *futures, size_t count, enum twin_wait_for what,
+                      int64_t timeout_ns)
+{
+    if ((!futures && count) || what < TWIN_ALL || what > TWIN_FIRST_FAILURE)
+        return TWIN_EINVAL;
+    if (twini_inside_task)
+        return TWIN_ENESTED;
+    struct several several = {.futures = futures, .count = count, .what = what};
+    struct twin_pool *pool = NULL;
+    for (size_t i = 0; i < count; i++)
+        if (futures[i] && !twini_future_is_final(futures[i])) {
+            if (pool && futures[i]->pool != pool)
+                return TWIN_EINVAL;
+            pool = futures[i]->pool;
+            futures[i]->strategy->look(futures[i]);
+        }
+    if (several_ready(&several))
+        return 0;
+    if (pool->fork_epoch != twini_fork_epoch)
+        return TWIN_EFORKED;
+    if (timeout_ns == 0)
+        return TWIN_ETIMEOUT;
+    struct twini_wait wait = {
+        .ready = several_ready, .arg = &several, .deadline_ns = twini_deadline_ns(timeout_ns)};
+    return pool->strategy->wait(pool, &wait);
+}

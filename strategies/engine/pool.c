@@ -1,0 +1,384 @@
+/* pool.c: argument checks and life cycle, once for both backends.
+ *
+ * A public call passes through enter(), which answers for the pool as a whole: NULL, forked,
+ * nested, closed. Then its arguments are checked, then the backend's table (strategy.h) does the
+ * work. After open nothing here asks which backend it is. */
+#include "engine/arena.h"
+#include "engine/future.h"
+#include "engine/plan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_WORKERS = 1024, DEFAULT_PENDING = 4096, MOST_PENDING = 1 << 20 };
+
+unsigned long twini_fork_epoch;
+_Thread_local bool twini_inside_task;
+
+static void count_fork(void)
+{
+    twini_fork_epoch++;
+}
+
+static void watch_forks(void)
+{
+    (void)pthread_atfork(NULL, NULL, count_fork);
+}
+
+/* ---- failures
+ * ------------------------------------------------------------------------------------ */
+
+int twini_pool_fail(struct twin_pool *pool, int error, const struct twin_failure *failure)
+{
+    pthread_mutex_lock(&pool->failure_lock);
+    pool->failure = *failure;
+    pthread_mutex_unlock(&pool->failure_lock);
+    return error;
+}
+
+int twini_pool_fail_errno(struct twin_pool *pool)
+{
+    struct twin_failure failure = {.kind = TWIN_FAILURE_SYSTEM, .sys_errno = errno};
+    return twini_pool_fail(pool, TWIN_ESYSTEM, &failure);
+}
+
+int twin_pool_failure(struct twin_pool *pool, struct twin_failure *failure)
+{
+    if (!pool || !failure)
+        return TWIN_EINVAL;
+    pthread_mutex_lock(&pool->failure_lock);
+    *failure = pool->failure;
+    pthread_mutex_unlock(&pool->failure_lock);
+    return 0;
+}
+
+/* ---- open
+ * ---------------------------------------------------------------------------------------- */
+
+static int check_options(const struct twin_pool_options *options)
+{
+    if (options->backend > TWIN_OMP || options->wait > TWIN_WAIT_SPIN ||
+        options->bind > TWIN_BIND_PACKED || options->workers > MOST_WORKERS ||
+        options->max_pending > MOST_PENDING)
+        return TWIN_EINVAL;
+    if (options->tasks_per_worker || options->retries || options->bind != TWIN_BIND_NONE)
+        return TWIN_ENOTSUP;
+    return 0;
+}
+
+int twini_pool_open_with(struct twin_pool **opened, const struct twin_pool_options *options,
+                         const struct twini_strategy *strategy, bool on_demand)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    static const struct twin_pool_options defaults;
+    if (!opened)
+        return TWIN_EINVAL;
+    *opened = NULL;
+    if (!options)
+        options = &defaults;
+    int error = check_options(options);
+    if (error)
+        return error;
+    if (twini_inside_task)
+        return TWIN_ENESTED;
+    pthread_once(&once, watch_forks);
+
+    struct twin_pool *pool = calloc(1, sizeof *pool);
+    if (!pool)
+        return TWIN_ENOMEM;
+    pool->strategy = strategy;
+    pool->options = *options;
+    if (pool->options.workers == 0)
+        pool->options.workers = twin_usable_cpus();
+    if (pool->options.max_pending == 0)
+        pool->options.max_pending = DEFAULT_PENDING;
+    pool->on_demand = on_demand;
+    pool->fork_epoch = twini_fork_epoch;
+    pthread_mutex_init(&pool->failure_lock, NULL);
+    pool->arena = twini_arena_open(pool->options.shared_bytes);
+    error = pool->arena ? strategy->open(pool) : TWIN_ENOMEM;
+    if (error) {
+        int saved_errno = errno;
+        twini_arena_close(pool->arena);
+        pthread_mutex_destroy(&pool->failure_lock);
+        free(pool);
+        errno = saved_errno;
+        return error;
+    }
+    *opened = pool;
+    return 0;
+}
+
+static const struct twini_strategy *choose(const struct twin_pool_options *options)
+{
+    return options && options->backend == TWIN_OMP ? &twini_omp_strategy : &twini_proc_strategy;
+}
+
+int twin_pool_open(struct twin_pool **pool, const struct twin_pool_options *options)
+{
+    return twini_pool_open_with(pool, options, choose(options), false);
+}
+
+/* ---- calls
+ * --------------------------------------------------------------------------------------- */
+
+/* What is asked of every call: may it be made at all? */
+static int enter(struct twin_pool *pool)
+{
+    if (!pool)
+        return TWIN_EINVAL;
+    if (twini_inside_task)
+        return TWIN_ENESTED;
+    if (pool->fork_epoch != twini_fork_epoch)
+        return TWIN_EFORKED;
+    /* relaxed: only this process moves it, and a race of submit and shutdown has no winner to tell
+     */
+    if (atomic_load_explicit(&pool->phase, memory_order_relaxed) != TWINI_OPEN)
+        return TWIN_ECLOSED;
+    return 0;
+}
+
+static int check_map(const struct twin_map *map)
+{
+    if (!map || !map->task == !map->kernel || (map->context_size && !map->context))
+        return TWIN_EINVAL;
+    if (map->count == 0)
+        return 0;
+    if (!map->items || !map->results || !map->item_size || !map->result_size ||
+        map->count > PTRDIFF_MAX / map->item_size || map->count > PTRDIFF_MAX / map->result_size)
+        return TWIN_EINVAL;
+    return 0;
+}
+
+static int check_call(const struct twin_call *call)
+{
+    if (!call || !call->task || (call->context_size && !call->context) ||
+        (call->item_size && !call->item) || call->item_size > PTRDIFF_MAX / 2 ||
+        call->result_size > PTRDIFF_MAX / 2 || call->context_size > PTRDIFF_MAX / 2)
+        return TWIN_EINVAL;
+    return 0;
+}
+
+int twin_pool_map(struct twin_pool *pool, const struct twin_map *map)
+{
+    int error = enter(pool);
+    if (!error)
+        error = check_map(map);
+    if (error || map->count == 0)
+        return error;
+    return pool->strategy->map(pool, map);
+}
+
+int twin_pool_map_async(struct twin_pool *pool, const struct twin_map *map,
+                        struct twin_future **future)
+{
+    if (!future)
+        return TWIN_EINVAL;
+    *future = NULL;
+    int error = enter(pool);
+    if (!error)
+        error = check_map(map);
+    return error ? error : pool->strategy->map_async(pool, map, future);
+}
+
+int twin_pool_apply(struct twin_pool *pool, const struct twin_call *call, void *result)
+{
+    int error = enter(pool);
+    if (!error)
+        error = check_call(call);
+    if (!error && call->result_size && !result)
+        error = TWIN_EINVAL;
+    return error ? error : pool->strategy->apply(pool, call, result);
+}
+
+int twin_pool_apply_async(struct twin_pool *pool, const struct twin_call *call,
+                          struct twin_future **future)
+{
+    if (!future)
+        return TWIN_EINVAL;
+    *future = NULL;
+    int error = enter(pool);
+    if (!error)
+        error = check_call(call);
+    return error ? error : pool->strategy->apply_async(pool, call, future);
+}
+
+int twin_pool_scope(struct twin_pool *pool, int (*body)(struct twin_pool *, void *), void *arg)
+{
+    int error = enter(pool);
+    if (!error && !body)
+        error = TWIN_EINVAL;
+    return error ? error : pool->strategy->scope(pool, body, arg);
+}
+
+int twin_pool_stats(struct twin_pool *pool, struct twin_stats *stats)
+{
+    if (!pool || !stats)
+        return TWIN_EINVAL;
+    if (pool->fork_epoch != twini_fork_epoch || twini_inside_task)
+        return twini_inside_task ? TWIN_ENESTED : TWIN_EFORKED;
+    *stats = (struct twin_stats){0};
+    pool->strategy->stats(pool, stats);
+    return 0;
+}
+
+/* ---- the end
+ * ------------------------------------------------------------------------------------- */
+
+/* Moves the pool out of OPEN; true for exactly one caller. */
+static bool leave_open(struct twin_pool *pool)
+{
+    int expected = TWINI_OPEN;
+    /* relaxed: nothing is published by it */
+    return atomic_compare_exchange_strong_explicit(&pool->phase, &expected, TWINI_SHUT,
+                                                   memory_order_relaxed, memory_order_relaxed);
+}
+
+static int end(struct twin_pool *pool, int (*how)(struct twin_pool *))
+{
+    int error = enter(pool);
+    if (error == TWIN_ECLOSED)
+        return 0;
+    if (error)
+        return error;
+    return leave_open(pool) ? how(pool) : 0;
+}
+
+int twin_pool_shutdown(struct twin_pool *pool)
+{
+    return end(pool, pool ? pool->strategy->shutdown : NULL);
+}
+
+int twin_pool_terminate(struct twin_pool *pool)
+{
+    return end(pool, pool ? pool->strategy->terminate : NULL);
+}
+
+int twin_pool_close(struct twin_pool *pool)
+{
+    if (!pool)
+        return 0;
+    if (twini_inside_task)
+        return TWIN_ENESTED;
+    int error = 0;
+    if (pool->fork_epoch == twini_fork_epoch)
+        error = twin_pool_shutdown(pool);
+    if (error == TWIN_ENESTED)
+        return error;
+    pool->strategy->free(pool);
+    twini_arena_close(pool->arena);
+    pthread_mutex_destroy(&pool->failure_lock);
+    free(pool);
+    return error;
+}
+
+/* ---- executor
+ * ------------------------------------------------------------------------------------ */
+
+struct twin_executor {
+    struct twin_pool *pool;
+};
+
+int twini_executor_open_with(struct twin_executor **executor,
+                             const struct twin_pool_options *options,
+                             const struct twini_strategy *strategy)
+{
+    if (!executor)
+        return TWIN_EINVAL;
+    *executor = malloc(sizeof **executor);
+    if (!*executor)
+        return TWIN_ENOMEM;
+    int error = twini_pool_open_with(&(*executor)->pool, options, strategy, true);
+    if (error) {
+        free(*executor);
+        *executor = NULL;
+    }
+    return error;
+}
+
+int twin_executor_open(struct twin_executor **executor, const struct twin_pool_options *options)
+{
+    return twini_executor_open_with(executor, options, choose(options));
+}
+
+int twin_executor_submit(struct twin_executor *executor, const struct twin_call *call,
+                         struct twin_future **future)
+{
+    if (!future)
+        return TWIN_EINVAL;
+    *future = NULL;
+    if (!executor)
+        return TWIN_EINVAL;
+    int error = enter(executor->pool);
+    if (!error)
+        error = check_call(call);
+    return error ? error : executor->pool->strategy->executor_submit(executor->pool, call, future);
+}
+
+int twin_executor_map(struct twin_executor *executor, const struct twin_map *map,
+                      struct twin_iterator **iterator)
+{
+    if (!iterator)
+        return TWIN_EINVAL;
+    *iterator = NULL;
+    if (!executor)
+        return TWIN_EINVAL;
+    int error = enter(executor->pool);
+    if (!error)
+        error = check_map(map);
+    return error ? error : executor->pool->strategy->executor_map(executor->pool, map, iterator);
+}
+
+int twin_iterator_next(struct twin_iterator *iterator, const void **results, size_t *count,
+                       int64_t timeout_ns)
+{
+    if (!iterator || !results || !count)
+        return TWIN_EINVAL;
+    *results = NULL;
+    *count = 0;
+    if (twini_inside_task)
+        return TWIN_ENESTED;
+    if (iterator->error)
+        return iterator->error;
+    return iterator->strategy->iterator_next(iterator, results, count,
+                                             twini_deadline_ns(timeout_ns));
+}
+
+int twin_iterator_failure(struct twin_iterator *iterator, struct twin_failure *failure)
+{
+    if (!iterator || !failure)
+        return TWIN_EINVAL;
+    *failure = iterator->failure;
+    return 0;
+}
+
+void twin_iterator_release(struct twin_iterator *iterator)
+{
+    if (iterator)
+        iterator->strategy->iterator_release(iterator);
+}
+
+int twin_executor_shutdown(struct twin_executor *executor, int cancel_pending)
+{
+    if (!executor)
+        return TWIN_EINVAL;
+    if (cancel_pending && enter(executor->pool) == 0)
+        executor->pool->strategy->cancel_pending(executor->pool);
+    return twin_pool_shutdown(executor->pool);
+}
+
+int twin_executor_close(struct twin_executor *executor)
+{
+    if (!executor)
+        return 0;
+    int error = twin_pool_close(executor->pool);
+    if (error != TWIN_ENESTED)
+        free(executor);
+    return error;
+}
+
+struct twin_pool *twin_executor_pool(struct twin_executor *executor)
+{
+    return executor ? executor->pool : NULL;
+}

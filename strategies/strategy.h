@@ -1,0 +1,120 @@
+/* strategy.h: the contract that both twins fulfil, in prose, and the table through which pool.c
+ * calls them.
+ *
+ * A strategy is written twice: NAME_proc.c on forked processes and shared memory, NAME_omp.c on
+ * OpenMP. The files stand side by side: same banners, same order of functions. pool.c checks
+ * arguments, life cycle, fork and nesting once for both; after open nothing asks which backend it
+ * is.
+ *
+ * pre (every entry but open):  the pool is open; the caller is not a worker, not in a forked child;
+ *                              arguments are complete and sane (counts times sizes do not
+ * overflow). post:                        0 or a negative twin_error; for a failed call that has no
+ * future the cause was given to twini_pool_fail(). */
+#ifndef TWINI_STRATEGY_H
+#define TWINI_STRATEGY_H
+
+#include "twinpool/pool.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct twini_arena;
+
+enum twini_phase { TWINI_OPEN, TWINI_SHUT };
+
+/* What a waiter waits for. Complete is  ready(arg) ; only, if not NULL, says that ready is just
+ * "this future has an outcome", so that a twin may wait for that alone, or run it itself. */
+struct twini_wait {
+    bool (*ready)(void *arg);
+    void *arg;
+    struct twin_future *only;
+    int64_t deadline_ns; /* monotonic clock; INT64_MAX: none */
+};
+
+struct twini_strategy {
+    /* Starts the workers (pool->on_demand: none yet). On failure nothing is left behind. */
+    int (*open)(struct twin_pool *pool);
+    int (*map)(struct twin_pool *pool, const struct twin_map *map);
+    int (*map_async)(struct twin_pool *pool, const struct twin_map *map,
+                     struct twin_future **future);
+    int (*apply)(struct twin_pool *pool, const struct twin_call *call, void *result);
+    int (*apply_async)(struct twin_pool *pool, const struct twin_call *call,
+                       struct twin_future **future);
+    int (*scope)(struct twin_pool *pool, int (*body)(struct twin_pool *, void *), void *arg);
+
+    int (*executor_submit)(struct twin_pool *pool, const struct twin_call *call,
+                           struct twin_future **future);
+    int (*executor_map)(struct twin_pool *pool, const struct twin_map *map,
+                        struct twin_iterator **iterator);
+    int (*iterator_next)(struct twin_iterator *iterator, const void **results, size_t *count,
+                         int64_t deadline_ns);
+    void (*iterator_release)(struct twin_iterator *iterator);
+
+    /* Brings the future's state up to date, without waiting and without starting anything. */
+    void (*look)(struct twin_future *future);
+    /* Waits until ready, or returns TWIN_ETIMEOUT. */
+    int (*wait)(struct twin_pool *pool, const struct twini_wait *wait);
+    /* As twin_future_cancel(). */
+    int (*cancel)(struct twin_future *future);
+    /* The future succeeded and its owner asks for the result: moves what is staged. */
+    void (*land)(struct twin_future *future);
+    /* The last reference is gone, and the future has an outcome: frees it. */
+    void (*free_future)(struct twin_future *future);
+
+    /* Cancels all that has not started (for executor shutdown). */
+    void (*cancel_pending)(struct twin_pool *pool);
+    /* Every future has an outcome and every worker is gone when these return. Each is called once
+     * at most, and only one of the two. */
+    int (*shutdown)(struct twin_pool *pool);
+    int (*terminate)(struct twin_pool *pool);
+    /* Frees what open made. After shutdown or terminate; also in a forked child, where it must not
+     * touch what the parent still uses. */
+    void (*free)(struct twin_pool *pool);
+    void (*stats)(struct twin_pool *pool, struct twin_stats *stats);
+};
+
+extern const struct twini_strategy twini_proc_strategy; /* async_proc.c and its brothers */
+extern const struct twini_strategy twini_omp_strategy;
+
+struct twin_pool {
+    const struct twini_strategy *strategy;
+    struct twin_pool_options options; /* resolved: workers and max_pending are not 0 */
+    bool on_demand;                   /* workers start when there is work: an executor */
+    unsigned long fork_epoch;         /* twini_fork_epoch when it was opened */
+    _Atomic int phase;                /* enum twini_phase; moved by shutdown and terminate */
+    struct twini_arena *arena;
+    void *engine; /* the backend's own */
+    pthread_mutex_t failure_lock;
+    struct twin_failure failure;
+};
+
+/* An iterator's common head; each twin embeds it. */
+struct twin_iterator {
+    struct twin_pool *pool;
+    const struct twini_strategy *strategy;
+    int error; /* what ended it early, or 0 */
+    struct twin_failure failure;
+};
+
+/* Number of forks between this process and the first one that used the library. A pool whose epoch
+ * differs was opened by an ancestor. */
+extern unsigned long twini_fork_epoch;
+
+/* True while the calling thread runs a task, or is a worker process. Set by the twins. */
+extern _Thread_local bool twini_inside_task;
+
+/* Opens a pool on a given strategy: twin_pool_open() without the choice. For the control arm. */
+int twini_pool_open_with(struct twin_pool **pool, const struct twin_pool_options *options,
+                         const struct twini_strategy *strategy, bool on_demand);
+int twini_executor_open_with(struct twin_executor **executor,
+                             const struct twin_pool_options *options,
+                             const struct twini_strategy *strategy);
+
+/* Records why a call without a future failed, and returns error. */
+int twini_pool_fail(struct twin_pool *pool, int error, const struct twin_failure *failure);
+
+/* The same for a failed system call, from errno. Returns TWIN_ESYSTEM. */
+int twini_pool_fail_errno(struct twin_pool *pool);
+
+#endif
