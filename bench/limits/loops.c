@@ -1,0 +1,139 @@
+/* loops.c: libgomp alone: the same squares as everywhere, without a pool around them.
+ *
+ * bare_for is what map is compared with, bare_task (task + taskwait) apply, bare_tasks apply_async.
+ * Tasks are created by thread 0 inside one region; the others pick them up at the region's barrier.
+ * Beyond 64 x threads outstanding tasks libgomp runs a task in its submitter: that is part of its price. */
+#include <omp.h>
+#include <stdlib.h>
+
+#include "../clock.h"
+#include "../workloads/square.h"
+#include "limits.h"
+
+enum { CALLS = 5 };
+
+struct arrays {
+    int32_t *values;
+    int64_t *results;
+    size_t count;
+    uint64_t expected;
+};
+
+static int arrays_make(struct arrays *arrays, struct limit *limit)
+{
+    arrays->count = limit->count;
+    arrays->values = malloc(limit->count * sizeof *arrays->values);
+    arrays->results = malloc(limit->count * sizeof *arrays->results);
+    if (arrays->values == NULL || arrays->results == NULL) {
+        limit->detail = "out of memory";
+        return 1;
+    }
+    square_fill(arrays->values, limit->count, limit->seed);
+    arrays->expected = square_expected(arrays->values, limit->count);
+    return 0;
+}
+
+static void arrays_free(struct arrays *arrays)
+{
+    free(arrays->values);
+    free(arrays->results);
+}
+
+static void run_for(struct arrays *arrays, unsigned workers)
+{
+    const size_t count = arrays->count;
+    const int32_t *values = arrays->values;
+    int64_t *results = arrays->results;
+#pragma omp parallel for default(none) num_threads(workers) schedule(static)                       \
+    shared(values, results, count)
+    for (size_t i = 0; i < count; i++)
+        results[i] = square(values[i]);
+}
+
+static void run_task(struct arrays *arrays, unsigned workers)
+{
+    const size_t count = arrays->count;
+    const int32_t *values = arrays->values;
+    int64_t *results = arrays->results;
+#pragma omp parallel default(none) num_threads(workers) shared(values, results, count)
+    if (omp_get_thread_num() == 0)
+        for (size_t i = 0; i < count; i++) {
+#pragma omp task default(none) firstprivate(i) shared(values, results)
+            results[i] = square(values[i]);
+#pragma omp taskwait
+        }
+}
+
+static void run_tasks(struct arrays *arrays, unsigned workers)
+{
+    const size_t count = arrays->count;
+    const int32_t *values = arrays->values;
+    int64_t *results = arrays->results;
+#pragma omp parallel default(none) num_threads(workers) shared(values, results, count)
+    if (omp_get_thread_num() == 0) {
+        for (size_t i = 0; i < count; i++) {
+#pragma omp task default(none) firstprivate(i) shared(values, results)
+            results[i] = square(values[i]);
+        }
+#pragma omp taskwait
+    }
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The first call on untouched results, then the median of CALLS calls on poisoned ones. */
+static int measure(struct limit *limit, void (*run)(struct arrays *, unsigned))
+{
+    struct arrays arrays = {0};
+    uint64_t took_ns[CALLS + 1];
+    int status = arrays_make(&arrays, limit);
+    for (int call = 0; call <= CALLS && status == 0; call++) {
+        if (call > 0)
+            square_poison(arrays.results, arrays.count);
+        const uint64_t start_ns = now_ns();
+        run(&arrays, limit->workers);
+        took_ns[call] = now_ns() - start_ns;
+        if (square_checksum(arrays.results, arrays.count) != arrays.expected)
+            status = 3;
+    }
+    arrays_free(&arrays);
+    if (status != 0)
+        return status;
+    limit->first_ns = took_ns[0];
+    qsort(took_ns + 1, CALLS, sizeof *took_ns, by_time);
+    limit->warm_ns = took_ns[1 + CALLS / 2];
+    return 0;
+}
+
+int limit_for(struct limit *limit)
+{
+    return measure(limit, run_for);
+}
+
+int limit_task(struct limit *limit)
+{
+    return measure(limit, run_task);
+}
+
+int limit_tasks(struct limit *limit)
+{
+    return measure(limit, run_tasks);
+}
+
+int limit_region(struct limit *limit)
+{
+    const unsigned workers = limit->workers;
+    uint64_t start_ns = 0;
+    for (size_t i = 0; i <= limit->count; i++) { /* the first one makes the team */
+        if (i == 1)
+            start_ns = now_ns();
+#pragma omp parallel default(none) num_threads(workers)
+        __asm__ volatile("" : : : "memory");
+    }
+    limit->warm_ns = now_ns() - start_ns;
+    return 0;
+}
