@@ -21,6 +21,7 @@ static uint64_t client_number(struct twin_connpool *pool)
 
 static int use_permit(struct twin_connpool *pool, unsigned *slot)
 {
+    uint64_t unused;
     int found;
 
     /* order: acquire; pairs with the release in twin_connpool_shutdown() */
@@ -28,7 +29,7 @@ static int use_permit(struct twin_connpool *pool, unsigned *slot)
         twini_permit_post(pool->shared); /* wakes the next one, who does the same */
         return TWIN_ECLOSED;
     }
-    while ((found = twini_slot_take(pool->shared, client_number(pool), *slot)) < 0)
+    while ((found = twini_slot_take(pool->shared, client_number(pool), *slot, &unused)) < 0)
         sched_yield(); /* a slot came free behind the scan: it is there */
     *slot = (unsigned)found;
     return 0;

@@ -1,13 +1,11 @@
 /* admission_recovering.c: a semaphore admits, the slots' words decide, a reaper repairs.
  *
- *   acquire   intent := 1                            (one compare-and-swap claims a client entry)
+ *   acquire   intent := 1                            (in a client entry, one for each lease)
  *             wait for a permit                      (deadline on the monotonic clock)
- *             g := generation
  *             scan: compare-and-swap a slot {e, free} -> {e + 1, me}
- *             nothing found, generation still g: the pool is provably full: drop the permit, wait
- *             again. Nothing found, but generation moved: scan again.
+ *             nothing found: scan again, until a slot is found or two scans in a row saw the same
+ *             epochs: then the pool is provably full: drop the permit, wait again
  *   release   slot {e, me} -> {e, free}              (fails: released before; report, do not post)
- *             generation + 1
  *             post
  *             intent := 0
  *   give up   intent := 0
@@ -16,13 +14,17 @@
  * Invariants, with a SIGKILL allowed between any two instructions:
  *   At most N hold: a holder is a slot's word, and there are N.
  *   The count of permits may be too high, never too low (reaper.c says of what), so a free slot
- * never stays out of reach. Dropping a permit is safe only when the pool is provably full: every
- * slot was seen held, and a slot freed during the scan either has its post still to come, or has
- * raised the generation. (Without that: A is seen held, A is freed and its permit taken by another
- * who takes B, B is seen held; A is free and its last permit dropped.) Intent is set before a
- * permit can be had and cleared after the post: what a dead client may have taken along is always
- * announced. Progress: lock-free with a permit; a scan repeats only because another client
- * released. */
+ * never stays out of reach. Dropping a permit is safe only when the pool is provably full. One
+ * failed scan is no proof: A is seen held; A is freed, and its permit taken by another who takes B;
+ * B is seen held; now A is free and the last permit dropped. But epochs only grow, so two scans
+ * with the same sum of epochs saw the same leases, and between them all slots were held at once;
+ * what came free later brings its own post. The epochs together are the generation of the pool: a
+ *   counter of releases would say the same, and cost each release one more atomic operation.
+ *   Intent is set before a permit can be had and cleared after the post: what a dead client may
+ *   have taken along is always announced.
+ * Progress: lock-free with a permit; a scan repeats only because other clients took slots.
+ * Source: the double collect of Afek, Attiya, Dolev, Gafni, Merritt, Shavit, "Atomic snapshots of
+ * shared memory", J. ACM 40(4), 1993. */
 #include "fault.h"
 #include "internal.h"
 
@@ -47,18 +49,14 @@ static int scan(struct twin_connpool *pool, struct client *me)
     /* relaxed: this entry's own note */
     unsigned start = atomic_load_explicit(&me->last_slot, memory_order_relaxed);
 
-    for (;;) {
-        /* order: acquire, both; the first pairs with the release in release(): a slot freed before
-         * it is seen free. The second stays behind the scan's loads, which are acquire themselves.
-         */
-        uint64_t before = atomic_load_explicit(&shared->generation, memory_order_acquire);
-        int slot = twini_slot_take(shared, number, start);
+    for (uint64_t before = UINT64_MAX, now;; before = now) {
+        int slot = twini_slot_take(shared, number, start, &now);
 
         if (slot >= 0) {
             atomic_store_explicit(&me->last_slot, (unsigned)slot, memory_order_relaxed);
             return slot;
         }
-        if (atomic_load_explicit(&shared->generation, memory_order_acquire) == before)
+        if (now == before)
             return -1;
     }
 }
@@ -174,9 +172,6 @@ static int release(struct twin_connpool *pool, unsigned index, uint64_t word)
     if (!twini_slot_free(&shared->slots[index], word, word_epoch(word)))
         return TWIN_EDONE;
     FAULT("slot_freed");
-    /* order: release; pairs with the acquire in scan(): see reaper.c, generation before post */
-    atomic_fetch_add_explicit(&shared->generation, 1, memory_order_acq_rel);
-    FAULT("generation_raised");
     twini_permit_post(shared);
     FAULT("posted");
     twini_client_idle(me);
@@ -220,7 +215,7 @@ static void leave(struct twin_connpool *pool)
             continue;
         if (atomic_load_explicit(&client->intent, memory_order_acquire))
             twini_recover(pool, client);
-        atomic_store_explicit(&client->owner, 0, memory_order_release);
+        twini_client_unbind(client);
     }
 }
 

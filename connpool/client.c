@@ -2,63 +2,72 @@
  * gives back only one.
  *
  * Invariants:
- *   An entry belongs to the process in owner. Only a thread of it moves intent 0 -> 1, by
- *   compare-and-swap: that one instruction takes the entry for this thread and declares the intent.
- *   owner changes only while intent is 0, or (by the reaper) when the owner is dead.
- *   An owner that is dead stays dead: identities never come back (process.c).
- * A process keeps its entries for its next leases; who finds none free takes over those of the
- * dead. */
+ *   An entry belongs to the process in owner and, in it, to one thread: only that thread sets
+ * intent, and only when it is 0, so that a plain store is enough on the way in. Whoever releases
+ * clears it. owner and thread change 0 -> somebody by compare-and-swap, and back only by a reaper
+ * when the owner is dead, or by the owner when it leaves. A dead owner stays dead: identities never
+ * come back (process.c). A thread is known by the address of a variable of its own. After its end a
+ * new thread may get the same address, and inherits the entry: if the lease was leaked, intent
+ * still says that it is in use. */
 #include "internal.h"
 
-/* Where this thread found an entry last; only a hint, of whichever pool. */
+/* Where this thread found an entry last; only a hint, of whichever pool. Its address is the thread.
+ */
 static _Thread_local unsigned hint;
 
-uint64_t twini_client_number(const struct twin_connpool *pool, const struct client *client)
+/* Sets intent if the entry is this thread's and idle. */
+static bool declare_intent(struct client *client, uint64_t self)
 {
-    return (uint64_t)(client - pool->clients) + 1;
-}
-
-struct client *twini_client_of(const struct twin_connpool *pool, uint64_t word)
-{
-    return &pool->clients[word_client(word) - 1];
-}
-
-static bool declare_intent(struct client *client)
-{
-    uint32_t idle = 0;
-
-    /* order: acquire; pairs with the release in twini_client_idle(); a later use of the entry sees
-     * the earlier one ended. The reaper needs no more: it looks at the dead only. */
-    return atomic_compare_exchange_strong_explicit(&client->intent, &idle, 1, memory_order_acquire,
-                                                   memory_order_relaxed);
+    /* relaxed: only this thread can have written these two together */
+    if (atomic_load_explicit(&client->owner, memory_order_relaxed) != self ||
+        atomic_load_explicit(&client->thread, memory_order_relaxed) != (uintptr_t)&hint)
+        return false;
+    /* order: acquire; pairs with the release in twini_client_idle(), perhaps of another thread */
+    if (atomic_load_explicit(&client->intent, memory_order_acquire) != 0)
+        return false;
+    /* order: release; it comes before the wait for a permit in the order of this thread, and that
+     * is all the reaper needs: what a dead process did is complete when it is seen dead */
+    atomic_store_explicit(&client->intent, 1, memory_order_release);
+    return true;
 }
 
 static void raise_clients_seen(struct connpool_shared *shared, unsigned seen)
 {
     unsigned before = atomic_load_explicit(&shared->clients_seen, memory_order_relaxed);
 
-    /* order: release; with the claim that follows it: a reaper that misses the entry now finds it
-     * at its next look */
+    /* order: release; before the claim that follows: a reaper that misses the entry now finds it at
+     * its next look */
     while (before < seen &&
            !atomic_compare_exchange_weak_explicit(&shared->clients_seen, &before, seen,
                                                   memory_order_release, memory_order_relaxed))
         ;
 }
 
+/* Makes the entry this thread's, if it is nobody's. */
+static void bind(struct twin_connpool *pool, struct client *client, uint64_t self)
+{
+    uint64_t nobody = 0;
+    uintptr_t no_thread = 0;
+
+    if (atomic_load_explicit(&client->owner, memory_order_relaxed) == 0) {
+        raise_clients_seen(pool->shared, (unsigned)twini_client_number(pool, client));
+        /* order: acquire; pairs with the release of the entry by a reaper */
+        atomic_compare_exchange_strong_explicit(&client->owner, &nobody, self, memory_order_acq_rel,
+                                                memory_order_relaxed);
+    }
+    if (atomic_load_explicit(&client->owner, memory_order_relaxed) == self)
+        /* relaxed: it only decides between threads of this process */
+        atomic_compare_exchange_strong_explicit(&client->thread, &no_thread, (uintptr_t)&hint,
+                                                memory_order_relaxed, memory_order_relaxed);
+}
+
 static struct client *find_entry(struct twin_connpool *pool, uint64_t self)
 {
     for (unsigned i = 0; i < pool->shared->clients; i++) {
         struct client *client = &pool->clients[i];
-        uint64_t owner = atomic_load_explicit(&client->owner, memory_order_relaxed);
 
-        if (owner == 0) {
-            raise_clients_seen(pool->shared, i + 1);
-            /* order: acquire; pairs with the reaper's release of the entry */
-            if (atomic_compare_exchange_strong_explicit(&client->owner, &owner, self,
-                                                        memory_order_acq_rel, memory_order_relaxed))
-                owner = self;
-        }
-        if (owner == self && declare_intent(client)) {
+        bind(pool, client, self);
+        if (declare_intent(client, self)) {
             hint = i;
             return client;
         }
@@ -72,9 +81,7 @@ struct client *twini_client_claim(struct twin_connpool *pool)
     uint64_t self = twini_identity(pool);
     struct client *client = &pool->clients[hint < pool->shared->clients ? hint : 0];
 
-    /* relaxed: only this process can have written its own identity there */
-    if (atomic_load_explicit(&client->owner, memory_order_relaxed) == self &&
-        declare_intent(client))
+    if (declare_intent(client, self))
         return client;
     client = find_entry(pool, self);
     if (!client) {
@@ -84,8 +91,10 @@ struct client *twini_client_claim(struct twin_connpool *pool)
     return client;
 }
 
-void twini_client_idle(struct client *client)
+/* Gives an idle entry back to all. Its owner is dead, or leaves. */
+void twini_client_unbind(struct client *client)
 {
-    /* order: release; pairs with the acquire in declare_intent() */
-    atomic_store_explicit(&client->intent, 0, memory_order_release);
+    atomic_store_explicit(&client->thread, 0, memory_order_relaxed);
+    /* order: release; pairs with the acquire in bind(): the next owner finds no thread in it */
+    atomic_store_explicit(&client->owner, 0, memory_order_release);
 }

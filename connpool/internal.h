@@ -51,7 +51,8 @@ struct slot {
 
 struct client {
     alignas(CONNPOOL_LINE_BYTES) _Atomic uint64_t owner; /* claimer, reaper / all: a process or 0 */
-    _Atomic uint32_t intent;          /* owner 0 -> 1 -> 0, reaper -> 0 / reaper, claimers */
+    _Atomic uintptr_t thread;         /* the one thread of owner that may set intent */
+    _Atomic uint32_t intent;          /* that thread -> 1, releaser, reaper -> 0 / reaper */
     _Atomic uint32_t last_slot;       /* owner / owner: where to look first */
     _Atomic int64_t waiting_since_ns; /* owner, reaper / picture; 0 when not waiting */
 };
@@ -64,8 +65,7 @@ struct connpool_shared {
     _Atomic unsigned high_water;
     /* What each acquire and each release changes. */
     alignas(CONNPOOL_LINE_BYTES) sem_t permits;
-    _Atomic uint64_t generation; /* releasers, reaper + 1 / scanners */
-    _Atomic unsigned closed;     /* shutdown 0 -> 1 / all */
+    _Atomic unsigned closed; /* shutdown 0 -> 1 / all */
     /* Who looks for the dead. */
     alignas(CONNPOOL_LINE_BYTES) _Atomic uint64_t reaper; /* the process that reaps, or 0 */
     _Atomic int64_t next_look_ns;                         /* not before this, but on demand */
@@ -84,7 +84,7 @@ static_assert(sizeof(struct client) == CONNPOOL_LINE_BYTES, "a client is a cache
 static_assert(offsetof(struct connpool_shared, reaper) -
                       offsetof(struct connpool_shared, permits) ==
                   CONNPOOL_LINE_BYTES,
-              "semaphore, generation and closed share one line");
+              "semaphore and closed share one line");
 
 struct connection {
     void *handle;    /* the slot's holder / the slot's next holder in this process */
@@ -130,6 +130,65 @@ struct admission {
 
 extern const struct admission twini_admission_recovering, twini_admission_bare;
 
+/* ---- small steps of the fast path, here so that they are compiled into it ---------------------
+ */
+
+/* Frees the slot if its word is still this one; next_epoch is what the free word carries. */
+static inline bool twini_slot_free(struct slot *slot, uint64_t word, uint64_t next_epoch)
+{
+    /* relaxed: for pictures only. Before the free, while the slot cannot have a new holder. */
+    atomic_store_explicit(&slot->since_ns, 0, memory_order_relaxed);
+    /* order: release; pairs with the acquire of the next taker; hands over the connection */
+    return atomic_compare_exchange_strong_explicit(&slot->word, &word, word_make(next_epoch, 0),
+                                                   memory_order_acq_rel, memory_order_relaxed);
+}
+
+/* Counts a lease. Only the holder may: that is why a load and a store are enough. */
+static inline void twini_slot_count(struct slot *slot, bool waited)
+{
+    _Atomic uint64_t *counter = waited ? &slot->waited : &slot->direct;
+    uint64_t before = atomic_load_explicit(counter, memory_order_relaxed);
+
+    atomic_store_explicit(counter, before + 1, memory_order_relaxed);
+}
+
+static inline uint64_t twini_client_number(const struct twin_connpool *pool,
+                                           const struct client *client)
+{
+    return (uint64_t)(client - pool->clients) + 1;
+}
+
+static inline struct client *twini_client_of(const struct twin_connpool *pool, uint64_t word)
+{
+    return &pool->clients[word_client(word) - 1];
+}
+
+static inline void twini_client_idle(struct client *client)
+{
+    /* order: release; pairs with the acquire in declare_intent() */
+    atomic_store_explicit(&client->intent, 0, memory_order_release);
+}
+
+static inline bool twini_permit_try(struct connpool_shared *shared)
+{
+    return sem_trywait(&shared->permits) == 0; /* its only other answer here is EAGAIN */
+}
+
+static inline void twini_permit_post(struct connpool_shared *shared)
+{
+    sem_post(&shared->permits); /* fails only past SEM_VALUE_MAX, 2^31: out of reach */
+}
+
+static inline unsigned twini_permits(struct connpool_shared *shared)
+{
+    int value;
+
+    sem_getvalue(&shared->permits, &value); /* cannot fail on a semaphore that is one */
+    return (unsigned)value;
+}
+
+/* ---- the rest, by file ----------------------------------------------------------------------- */
+
 /* connpool.c */
 uint64_t twini_identity_slow(struct twin_connpool *pool);
 
@@ -142,17 +201,13 @@ static inline uint64_t twini_identity(struct twin_connpool *pool)
 }
 
 /* slots.c */
-int twini_slot_take(struct connpool_shared *shared, uint64_t client, unsigned start);
-bool twini_slot_free(struct slot *slot, uint64_t word, uint64_t next_epoch);
-void twini_slot_count(struct slot *slot, bool waited);
+int twini_slot_take(struct connpool_shared *shared, uint64_t client, unsigned start,
+                    uint64_t *generation);
 unsigned twini_slots_active(struct connpool_shared *shared);
 void twini_high_water_update(struct connpool_shared *shared);
 
-/* permit.c: the only place that touches the semaphore */
-bool twini_permit_try(struct connpool_shared *shared);
+/* permit.c: the only place that waits */
 bool twini_permit_wait(struct connpool_shared *shared, int64_t deadline_ns);
-void twini_permit_post(struct connpool_shared *shared);
-unsigned twini_permits(struct connpool_shared *shared);
 int64_t twini_deadline_ns(int64_t now_ns, int64_t timeout_ns);
 void twini_wait_begin(struct twin_connpool *pool, int *cancel_state);
 void twini_wait_end(struct twin_connpool *pool, int cancel_state);
@@ -160,9 +215,7 @@ void twini_wait_record(struct connpool_shared *shared, int64_t waited_ns);
 
 /* client.c */
 struct client *twini_client_claim(struct twin_connpool *pool);
-uint64_t twini_client_number(const struct twin_connpool *pool, const struct client *client);
-struct client *twini_client_of(const struct twin_connpool *pool, uint64_t word);
-void twini_client_idle(struct client *client);
+void twini_client_unbind(struct client *client);
 
 /* reaper.c */
 unsigned twini_reap(struct twin_connpool *pool);

@@ -1,4 +1,4 @@
-/* permit.c: the semaphore: the one place that waits, retries EINTR and knows sem_t.
+/* permit.c: waiting for a permit: the one place that sleeps on the semaphore and retries EINTR.
  *
  * sem_t only counts, parks and wakes; it has no owner, so it never says who holds what. Deadlines
  * are absolute on CLOCK_MONOTONIC (sem_clockwait, glibc 2.30): a changed wall clock or a signal
@@ -10,11 +10,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <time.h>
-
-bool twini_permit_try(struct connpool_shared *shared)
-{
-    return sem_trywait(&shared->permits) == 0; /* its only other answer here is EAGAIN */
-}
 
 /* Returns whether it got a permit; false: the deadline has passed. */
 bool twini_permit_wait(struct connpool_shared *shared, int64_t deadline_ns)
@@ -29,19 +24,6 @@ bool twini_permit_wait(struct connpool_shared *shared, int64_t deadline_ns)
                      : sem_clockwait(&shared->permits, CLOCK_MONOTONIC, &deadline);
     } while (failed && errno == EINTR);
     return !failed;
-}
-
-void twini_permit_post(struct connpool_shared *shared)
-{
-    sem_post(&shared->permits); /* fails only past SEM_VALUE_MAX, 2^31: out of reach */
-}
-
-unsigned twini_permits(struct connpool_shared *shared)
-{
-    int value;
-
-    sem_getvalue(&shared->permits, &value); /* cannot fail on a semaphore that is one */
-    return (unsigned)value;
 }
 
 int64_t twini_deadline_ns(int64_t now_ns, int64_t timeout_ns)

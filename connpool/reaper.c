@@ -4,21 +4,21 @@
  * holds the identity of the process at it, and is no lock that a death could keep, since whoever
  * finds a dead identity there takes over. For each entry of a dead owner with intent set:
  *
- *     free its slot, if it has one (the slot's words say so)   1
- *     generation + 1                                           2
- *     post exactly one permit                                  3
- *     intent := 0                                              4
+ *     free its slot, if it has one (the slots' words say so), epoch + 1   1
+ *     post exactly one permit                                             2
+ *     intent := 0                                                         3
+ *     thread := 0, owner := 0: the entry is anybody's                     4
  *
  * Invariants:
  *   permits + clients that hold a permit and still look for a slot + releases and entries of the
  * dead that have yet to post  >=  free slots.  The count may be too high, never too low: a permit
- * too many costs one scan that finds the pool full and drops it; one too few would be lost for
- * ever. Killed at any step, the next reaper begins at 1 with the same entry: 1 and 2 repeated do no
- * harm, 3 repeated posts a permit too many, and after 4 nothing is left to do. generation before
- * post: else a scanner could drop its permit as "full" though a slot came free during its scan.
- * Post before intent: else a death between them would lose the permit. A dead client with a permit
- * but no slot, or asleep in the wait, gets one post too: whether it took a permit nobody can tell.
- * It also wakes the next sleeper if the dead one had been woken. */
+ * too many costs one client two scans that find the pool full, and is dropped; one too few would be
+ *   lost for ever.
+ *   Killed at any step, the next reaper begins at 1 with the same entry: 1 repeated finds nothing,
+ * 2 repeated posts a permit too many, and after 3 only 4 is left to do. Post before intent: else a
+ * death between them would lose the permit. A dead client with a permit but no slot, or asleep in
+ * the wait, gets one post too: whether it took a permit nobody can tell. It also wakes the next
+ * sleeper if the dead one had been woken. */
 #include "fault.h"
 #include "internal.h"
 
@@ -43,7 +43,7 @@ static void unlock_reaper(struct twin_connpool *pool)
     atomic_store_explicit(&pool->shared->reaper, 0, memory_order_release);
 }
 
-/* Steps 1 to 4. The entry's owner is dead, or it is this process on its way out. */
+/* Steps 1 to 3. The entry's owner is dead, or it is this process on its way out. */
 void twini_recover(struct twin_connpool *pool, struct client *client)
 {
     struct connpool_shared *shared = pool->shared;
@@ -57,10 +57,6 @@ void twini_recover(struct twin_connpool *pool, struct client *client)
             atomic_fetch_add_explicit(&shared->recovered, 1, memory_order_relaxed);
     }
     FAULT("reaper_freed");
-    /* order: release; pairs with the acquire in the scan of admission_recovering.c: who sees this
-     * number also sees the slot free */
-    atomic_fetch_add_explicit(&shared->generation, 1, memory_order_acq_rel);
-    FAULT("reaper_raised");
     twini_permit_post(shared);
     FAULT("reaper_posted");
     atomic_store_explicit(&client->waiting_since_ns, 0, memory_order_relaxed);
@@ -99,9 +95,7 @@ static unsigned sweep(struct twin_connpool *pool)
             twini_recover(pool, client);
             atomic_fetch_add_explicit(&shared->reaped, 1, memory_order_relaxed);
         }
-        /* order: release; the entry is free for others, with all the above done */
-        atomic_compare_exchange_strong_explicit(&client->owner, &owner, 0, memory_order_release,
-                                                memory_order_relaxed);
+        twini_client_unbind(client);
     }
     return (unsigned)(atomic_load_explicit(&shared->recovered, memory_order_relaxed) - before);
 }
