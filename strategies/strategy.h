@@ -111,6 +111,9 @@ int twini_executor_open_with(struct twin_executor **executor,
                              const struct twin_pool_options *options,
                              const struct twini_strategy *strategy);
 
+/* Is this map complete and sane? 0 or TWIN_EINVAL. */
+int twini_check_map(const struct twin_map *map);
+
 /* Records why a call without a future failed, and returns error. */
 int twini_pool_fail(struct twin_pool *pool, int error, const struct twin_failure *failure);
 

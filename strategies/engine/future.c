@@ -180,6 +180,22 @@ static bool several_ready(void *arg)
     return all;
 }
 
+/* All of them, one after the other: each wait is for one, and the rest is not looked at. */
+static int wait_for_each(const struct several *several, int64_t deadline_ns)
+{
+    for (size_t i = 0; i < several->count; i++) {
+        struct twin_future *future = several->futures[i];
+        if (!future || twini_future_is_final(future))
+            continue;
+        struct twini_wait wait = {
+            .ready = twini_future_ready, .arg = future, .only = future, .deadline_ns = deadline_ns};
+        int error = future->strategy->wait(future->pool, &wait);
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
 int twin_futures_wait(struct twin_future *const *futures, size_t count, enum twin_wait_for what,
                       int64_t timeout_ns)
 {
@@ -202,7 +218,9 @@ int twin_futures_wait(struct twin_future *const *futures, size_t count, enum twi
         return TWIN_EFORKED;
     if (timeout_ns == 0)
         return TWIN_ETIMEOUT;
-    struct twini_wait wait = {
-        .ready = several_ready, .arg = &several, .deadline_ns = twini_deadline_ns(timeout_ns)};
+    int64_t deadline_ns = twini_deadline_ns(timeout_ns);
+    if (what == TWIN_ALL)
+        return wait_for_each(&several, deadline_ns);
+    struct twini_wait wait = {.ready = several_ready, .arg = &several, .deadline_ns = deadline_ns};
     return pool->strategy->wait(pool, &wait);
 }

@@ -267,9 +267,8 @@ int twin_future_result(struct twin_future *future, void *result, int64_t timeout
 enum twin_future_state twin_future_state(struct twin_future *future);
 
 /* Takes back a call that has not started.
- * Returns:    0 cancelled, now or before; EDONE it has an outcome, or (a single call) it has
- *             started and nothing can stop it any more; ENOTSUP it is running and this backend
- *             cannot stop it, or it is a map that has started. */
+ * Returns:    0 cancelled, now or before; EDONE it has another outcome; ENOTSUP it is running, and
+ *             what runs cannot be stopped yet. Under proc a map runs from the start. */
 int twin_future_cancel(struct twin_future *future);
 
 /* Copies what went wrong with this call; kind is TWIN_FAILURE_NONE when nothing did (yet). */
@@ -311,8 +310,8 @@ int twin_iterator_next(struct twin_iterator *iterator, const void **results, siz
 /* Copies what ended the iteration early. */
 int twin_iterator_failure(struct twin_iterator *iterator, struct twin_failure *failure);
 
-/* Gives the iterator up; chunks that have not started are cancelled, running ones are waited for.
- */
+/* Gives the iterator up, which must be done before its executor is closed; chunks that have not
+ * started are cancelled, running ones are waited for. NULL is fine. */
 void twin_iterator_release(struct twin_iterator *iterator);
 
 /* Takes no more; waits for what is in flight, with cancel_pending only for what has started. */

@@ -1,0 +1,252 @@
+/* async_proc.c: apply_async and map_async on processes, and the table of the process backend. Its
+ * twin is async_omp.c.
+ *
+ * apply_async only publishes: the call is written into a batch, workers take batches of up to 64 of
+ * them, outcomes are collected when somebody waits or room is needed. A map_async is a map that
+ * nobody waits for yet: it holds a slot from begin until its outcome was collected. */
+#include "engine/batch.h"
+#include "map_proc.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- apply_async
+ * --------------------------------------------------------------------------------- */
+
+static int apply_async(struct twin_pool *pool, const struct twin_call *call,
+                       struct twin_future **submitted)
+{
+    struct twini_proc *proc = twini_proc_of(pool);
+    /* report: begin async */
+    struct twini_proc_future *future = twini_proc_future_new(pool, call->result_size);
+    if (!future)
+        return TWIN_ENOMEM;
+    pthread_mutex_lock(&proc->lock);
+    int error =
+        twini_batch_submit(proc, call, future); /* seals it, and rings a sleeper if need be */
+    pthread_mutex_unlock(&proc->lock);
+    if (error) {
+        twini_proc_free_future(&future->base);
+        return error;
+    }
+    *submitted = &future->base; /* its outcome is collected when somebody waits */
+    /* report: end async */
+    return 0;
+}
+
+/* ---- map_async
+ * ----------------------------------------------------------------------------------- */
+
+static void free_map(struct twini_proc_future *future)
+{
+    twin_free(future->staged_items);
+    twin_free(future->staged_results);
+    if (future->map && future->map->context_size)
+        twin_free((void *)future->context);
+    future->staged_items = future->staged_results = NULL;
+    future->context = NULL;
+}
+
+/* Copies into the arena what workers cannot see; seen is the map as they see it. */
+static int stage(struct twini_proc *proc, struct twini_proc_future *future, struct twin_map *seen)
+{
+    struct twini_arena *arena = proc->pool->arena;
+    const struct twin_map *map = future->map;
+    size_t items_bytes = map->count * map->item_size, results_bytes = map->count * map->result_size;
+    int error = twini_map_copy_context(proc, map, &future->context);
+    if (error)
+        return error;
+    seen->context = future->context;
+    if (!twini_arena_holds(arena, map->items, items_bytes)) {
+        future->staged_items = twini_arena_alloc_dirty(arena, items_bytes);
+        if (!future->staged_items)
+            return TWIN_ENOMEM;
+        seen->items = memcpy(future->staged_items, map->items, items_bytes);
+        proc->staged_bytes += items_bytes;
+    }
+    if (!twini_arena_holds(arena, map->results, results_bytes)) {
+        seen->results = future->staged_results = twini_arena_alloc_dirty(arena, results_bytes);
+        if (!future->staged_results)
+            return TWIN_ENOMEM;
+        proc->staged_bytes += results_bytes;
+    }
+    return 0;
+}
+
+static int begin(struct twini_proc *proc, struct twini_proc_future *future)
+{
+    struct twin_map seen = *future->map;
+    int error = stage(proc, future, &seen);
+    unsigned slot;
+    if (!error)
+        error = twini_map_begin(proc, &seen, &slot);
+    if (error)
+        return error;
+    future->index = slot;
+    proc->map_future[slot] = future;
+    (void)twini_future_start(&future->base); /* workers have been woken: it cannot be cancelled */
+    return 0;
+}
+
+static int map_async(struct twin_pool *pool, const struct twin_map *map,
+                     struct twin_future **submitted)
+{
+    struct twini_proc *proc = twini_proc_of(pool);
+    struct twini_proc_future *future = twini_proc_future_new(pool, 0);
+    if (!future)
+        return TWIN_ENOMEM;
+    future->base.is_map = true;
+    future->staged_items = future->staged_results = NULL;
+    future->context = NULL;
+    future->map = malloc(sizeof *future->map);
+    int error = future->map ? 0 : TWIN_ENOMEM;
+    if (!error) {
+        *future->map = *map;
+        pthread_mutex_lock(&proc->lock);
+        if (map->count) {
+            error = begin(proc, future);
+        } else {
+            twini_future_finish(&future->base, 0, NULL);
+            twini_future_drop(&future->base);
+        }
+        pthread_mutex_unlock(&proc->lock);
+    }
+    if (error) {
+        free_map(future);
+        twini_proc_free_future(&future->base);
+        return error;
+    }
+    *submitted = &future->base;
+    return 0;
+}
+
+/* ---- collect
+ * ------------------------------------------------------------------------------------- */
+
+static void finish_map(struct twini_proc *proc, unsigned slot, int error,
+                       const struct twin_failure *failure)
+{
+    struct twini_proc_future *future = proc->map_future[slot];
+    proc->map_future[slot] = NULL;
+    if (error == 0 && proc->terminated)
+        error = TWIN_ECANCELLED; /* some of it may have been skipped */
+    twin_free(future->staged_items);
+    future->staged_items = NULL;
+    twini_future_finish(&future->base, error, failure);
+    twini_future_drop(&future->base);
+}
+
+void twini_map_collect(struct twini_proc *proc)
+{
+    for (unsigned slot = 0; slot < TWINI_MAP_SLOTS; slot++)
+        if (proc->map_future[slot] && twini_map_has_ended(proc, slot)) {
+            struct twin_failure failure;
+            int error = twini_map_end(proc, slot, &failure);
+            finish_map(proc, slot, error, &failure);
+        }
+}
+
+void twini_map_abandon(struct twini_proc *proc)
+{
+    twini_map_drop_all(proc);
+    for (unsigned slot = 0; slot < TWINI_MAP_SLOTS; slot++)
+        if (proc->map_future[slot]) {
+            struct twin_failure failure;
+            int error = twini_map_end(proc, slot, &failure);
+            if (error == 0 && !proc->terminated) {
+                error = TWIN_EWORKER;
+                failure.kind = TWIN_FAILURE_WORKER;
+            }
+            finish_map(proc, slot, error, &failure);
+        }
+}
+
+/* ---- the future's entries
+ * ------------------------------------------------------------------------ */
+
+static int cancel(struct twin_future *base)
+{
+    struct twini_proc_future *future = (struct twini_proc_future *)base;
+    struct twini_proc *proc = twini_proc_of(base->pool);
+    pthread_mutex_lock(&proc->lock);
+    int error = 0;
+    if (!twini_future_is_final(base) && (base->is_map || twini_batch_cancel(proc, future) != 0))
+        twini_proc_collect(proc);
+    if (!twini_future_is_final(base))
+        error = TWIN_ENOTSUP; /* it runs */
+    else if (base->error != TWIN_ECANCELLED)
+        error = TWIN_EDONE;
+    pthread_mutex_unlock(&proc->lock);
+    return error;
+}
+
+static void land(struct twin_future *base)
+{
+    struct twini_proc_future *future = (struct twini_proc_future *)base;
+    if (future->staged_results)
+        memcpy(future->map->results, future->staged_results,
+               future->map->count * future->map->result_size);
+}
+
+static void free_future(struct twin_future *base)
+{
+    if (base->is_map)
+        free_map((struct twini_proc_future *)base);
+    twini_proc_free_future(base);
+}
+
+static void cancel_pending(struct twin_pool *pool)
+{
+    struct twini_proc *proc = twini_proc_of(pool);
+    pthread_mutex_lock(&proc->lock);
+    twini_batch_cancel_all(proc);
+    pthread_mutex_unlock(&proc->lock);
+}
+
+/* ---- scope
+ * --------------------------------------------------------------------------------------- */
+
+/* Workers need no scope; it only promises that all is complete at its end. */
+static int scope(struct twin_pool *pool, int (*body)(struct twin_pool *, void *), void *arg)
+{
+    struct twini_proc *proc = twini_proc_of(pool);
+    pthread_mutex_lock(&proc->lock);
+    bool nested = proc->in_scope;
+    proc->in_scope = true;
+    pthread_mutex_unlock(&proc->lock);
+    if (nested)
+        return TWIN_ENESTED;
+    int code = body(pool, arg);
+    pthread_mutex_lock(&proc->lock);
+    (void)twini_proc_wait(proc, twini_proc_is_quiet, proc, NULL, TWINI_TARGET_ANY, INT64_MAX);
+    proc->in_scope = false;
+    pthread_mutex_unlock(&proc->lock);
+    struct twin_failure failure = {.kind = TWIN_FAILURE_TASK, .task_code = code};
+    return code ? twini_pool_fail(pool, TWIN_ETASK, &failure) : 0;
+}
+
+/* ---- the table
+ * ----------------------------------------------------------------------------------- */
+
+const struct twini_strategy twini_proc_strategy = {
+    .open = twini_proc_open,
+    .map = twini_map_proc,
+    .map_async = map_async,
+    .apply = twini_apply_proc,
+    .apply_async = apply_async,
+    .scope = scope,
+    .executor_submit = twini_executor_submit_proc,
+    .executor_map = twini_executor_map_proc,
+    .iterator_next = twini_iterator_next_proc,
+    .iterator_release = twini_iterator_release_proc,
+    .look = twini_proc_look,
+    .wait = twini_proc_wait_for,
+    .cancel = cancel,
+    .land = land,
+    .free_future = free_future,
+    .cancel_pending = cancel_pending,
+    .shutdown = twini_proc_shutdown,
+    .terminate = twini_proc_terminate,
+    .free = twini_proc_free,
+    .stats = twini_proc_stats,
+};

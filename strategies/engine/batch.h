@@ -1,0 +1,54 @@
+/* batch.h: how single calls travel. A batch holds 1 to 64 calls; its word is the single truth.
+ *
+ *   FREE -> SEALED    submitter: a call is written, then the word (release); batch pushed on the
+ * ring SEALED -> SEALED  submitter appends one more call while nobody has taken the batch (end + 1)
+ *   SEALED -> RUNNING a worker takes it: owner and running call in one compare-and-swap
+ *   RUNNING -> RUNNING the owner, a call ended: next + 1, which publishes its result and starts the
+ * next RUNNING -> DONE   the owner, after the last one any -> end'       the submitter cuts [end',
+ * end) off, calls that have not started (cancel) RUNNING -> SEALED | DONE  the supervisor, the
+ * owner being dead: call next - 1 is lost, the rest waits DONE -> FREE      submitter, after every
+ * outcome was collected; generation + 1
+ *
+ * So at most one call is lost with a worker, and it is known which. Appending while sealed, not
+ * while running, keeps a worker from hoarding: see twini_batch_submit(). */
+#ifndef TWINI_BATCH_H
+#define TWINI_BATCH_H
+
+#include "engine/proc_runtime.h"
+
+struct twini_worker;
+
+/* ---- submitter: lock held
+ * ------------------------------------------------------------------------ */
+
+/* Copies the call into a batch and seals it; future gets batch and index. Waits while max_pending
+ * calls are in flight. Returns 0, TWIN_ENOMEM, TWIN_EWORKER (the pool is broken). */
+int twini_batch_submit(struct twini_proc *proc, const struct twin_call *call,
+                       struct twini_proc_future *future);
+/* Gives the outcomes of one batch, or of all, to their futures; recycles what is collected. */
+void twini_batch_collect(struct twini_proc *proc, uint32_t batch);
+void twini_batch_collect_all(struct twini_proc *proc);
+/* Whether the call has an outcome to collect. The lock need not be held if nobody else cancels. */
+bool twini_batch_has_ended(const struct twini_proc *proc, const struct twini_proc_future *future);
+bool twini_batch_has_started(const struct twini_proc *proc, const struct twini_proc_future *future);
+/* Takes a call back. Returns 0, or TWIN_EDONE when it has started. */
+int twini_batch_cancel(struct twini_proc *proc, struct twini_proc_future *future);
+/* Takes everything back that has not started. */
+void twini_batch_cancel_all(struct twini_proc *proc);
+/* All workers are gone for good: what ran is lost (EWORKER), what waited is cancelled. */
+void twini_batch_abandon(struct twini_proc *proc);
+
+/* ---- worker
+ * -------------------------------------------------------------------------------------- */
+
+/* Takes a sealed batch and runs it to its end. False if none was found. everywhere: looks beyond
+ * the hints, through every batch. */
+bool twini_batch_work(struct twini_worker *me, bool everywhere);
+
+/* ---- supervisor
+ * ---------------------------------------------------------------------------------- */
+
+/* Repairs what a dead worker held. */
+void twini_batch_repair(struct twini_shared *shared, unsigned worker, pid_t pid, int status);
+
+#endif

@@ -1,0 +1,11 @@
+/* populate.h: maps the pages of an array into this process many at a time, before it is used. */
+#ifndef TWINI_POPULATE_H
+#define TWINI_POPULATE_H
+
+#include <stddef.h>
+
+/* Maps the pages of [start, start + size) that this process has not asked for before. Only ever a
+ * matter of speed. Safe from any thread. */
+void twini_populate(const void *start, size_t size);
+
+#endif

@@ -1,0 +1,434 @@
+/* proc_runtime.c: the caller's side of a proc pool: memory, waiting, the end.
+ *
+ * Waiting: of the threads of the caller's process one leads: it alone sleeps on the shared bell,
+ * the others on a condition variable that workers never see (a process-shared one hangs when a
+ * waiter is killed). The leader says for what it wants to be rung, looks once more, then sleeps; it
+ * wakes ten times a second while it waits, because a supervisor that was killed cannot ring. An
+ * idle pool waits for nothing. */
+#include "engine/proc_runtime.h"
+#include "engine/batch.h"
+#include "map_proc.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+static const int64_t heartbeat_ns = 100000000, spin_ns = 20000;
+
+/* ---- memory
+ * -------------------------------------------------------------------------------------- */
+
+static size_t place(size_t *at, size_t bytes)
+{
+    size_t here = *at;
+    *at = (here + bytes + TWINI_LINE - 1) / TWINI_LINE * TWINI_LINE;
+    return here;
+}
+
+static int map_shared(struct twini_proc *proc, const struct twin_pool_options *options)
+{
+    uint32_t workers = options->workers,
+             batches = (uint32_t)options->max_pending + TWINI_BATCH_CALLS;
+    uint32_t ring = 2;
+    while (ring < 2 * batches)
+        ring *= 2;
+    size_t size = 0;
+    place(&size, sizeof(struct twini_shared));
+    size_t worker_at = place(&size, workers * sizeof(struct twini_worker_block));
+    size_t ranges_at = place(&size, (size_t)TWINI_MAP_SLOTS * workers * sizeof(struct twini_range));
+    size_t ring_at = place(&size, ring * sizeof(uint32_t));
+    size_t batch_at = place(&size, batches * sizeof(struct twini_batch));
+    char *start =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (start == MAP_FAILED)
+        return TWIN_ENOMEM;
+    struct twini_shared *shared = (void *)start;
+    shared->magic = TWINI_MAGIC;
+    shared->workers = workers;
+    shared->batches = batches;
+    shared->ring_mask = ring - 1;
+    shared->cpus = twin_usable_cpus();
+    shared->wait = options->wait;
+    shared->processes = proc->carrier->processes;
+    shared->spin_ns = spin_ns;
+    /* one CPU is left to the caller, who submits */
+    shared->spin_slots = shared->cpus > TWINI_SPIN_SLOTS ? TWINI_SPIN_SLOTS
+                         : shared->cpus > 1              ? shared->cpus - 1
+                                                         : 1;
+    shared->initializer = options->initializer;
+    shared->initializer_arg = options->initializer_arg;
+    shared->worker = (void *)(start + worker_at);
+    shared->ranges = (void *)(start + ranges_at);
+    shared->ring = (void *)(start + ring_at);
+    shared->batch = (void *)(start + batch_at);
+    twini_doorbell_init(&shared->bell);
+    for (uint32_t w = 0; w < workers; w++)
+        twini_doorbell_init(&shared->worker[w].bell);
+    proc->shared = shared;
+    proc->shared_size = size;
+    return 0;
+}
+
+static int make_accounts(struct twini_proc *proc)
+{
+    uint32_t batches = proc->shared->batches;
+    proc->account = calloc(batches, sizeof *proc->account);
+    proc->free_batches = calloc(batches, sizeof *proc->free_batches);
+    if (!proc->account || !proc->free_batches)
+        return TWIN_ENOMEM;
+    while (proc->free_count < batches) { /* so that batch 0 is used first */
+        proc->free_batches[proc->free_count] = batches - 1 - proc->free_count;
+        proc->free_count++;
+    }
+    proc->oldest = proc->newest = TWINI_NONE;
+    return 0;
+}
+
+/* ---- open
+ * ---------------------------------------------------------------------------------------- */
+
+static bool has_opened(void *arg)
+{
+    struct twini_proc *proc = arg;
+    struct twini_shared *shared = proc->shared;
+    /* order: acquire, all three; pair with the release of supervisor and workers */
+    if (proc->broken || atomic_load_explicit(&shared->opened, memory_order_acquire) == 2)
+        return true;
+    uint32_t wanted = atomic_load_explicit(&shared->wanted, memory_order_relaxed); /* ours */
+    for (uint32_t w = 0; w < wanted; w++) {
+        int state = atomic_load_explicit(&shared->worker[w].state, memory_order_acquire);
+        if (state == TWINI_GIVEN_UP)
+            return true;
+        if (state != TWINI_WORKING)
+            return false;
+    }
+    return true;
+}
+
+/* Waits until all workers work. 0, or why not. */
+static int await_workers(struct twini_proc *proc)
+{
+    struct twini_shared *shared = proc->shared;
+    pthread_mutex_lock(&proc->lock);
+    (void)twini_proc_wait(proc, has_opened, proc, NULL, TWINI_TARGET_OPEN, INT64_MAX);
+    pthread_mutex_unlock(&proc->lock);
+    uint32_t wanted = atomic_load_explicit(&shared->wanted, memory_order_relaxed); /* ours */
+    for (uint32_t w = 0; w < wanted; w++)
+        if (atomic_load_explicit(&shared->worker[w].state, memory_order_acquire) == TWINI_GIVEN_UP)
+            return TWIN_ETASK;
+    if (proc->broken)
+        shared->open_errno = ECHILD;
+    if (proc->broken || atomic_load_explicit(&shared->opened, memory_order_acquire) == 2) {
+        errno = shared->open_errno;
+        return TWIN_ESYSTEM;
+    }
+    /* relaxed: workers read it only to save a ring */
+    atomic_store_explicit(&shared->opened, 1, memory_order_relaxed);
+    return 0;
+}
+
+int twini_proc_open_on(struct twin_pool *pool, const struct twini_carrier *carrier)
+{
+    struct twini_proc *proc = calloc(1, sizeof *proc);
+    if (!proc)
+        return TWIN_ENOMEM;
+    proc->pool = pool;
+    proc->carrier = carrier;
+    proc->supervisor_fd = proc->event_fd = -1;
+    pthread_mutex_init(&proc->lock, NULL);
+    pthread_cond_init(&proc->follower, NULL);
+    pool->engine = proc;
+    int error = map_shared(proc, &pool->options);
+    if (!error)
+        error = make_accounts(proc);
+    if (!error) {
+        /* relaxed: nobody is there yet */
+        atomic_store_explicit(&proc->shared->wanted, pool->on_demand ? 0 : pool->options.workers,
+                              memory_order_relaxed);
+        error = carrier->start(proc);
+    }
+    if (!error)
+        error = await_workers(proc);
+    if (error) {
+        int saved_errno = errno;
+        if (proc->shared) {
+            atomic_store_explicit(&proc->shared->phase, TWINI_KILL, memory_order_release);
+            carrier->stop(proc);
+        }
+        twini_proc_free(pool);
+        errno = saved_errno;
+    }
+    return error;
+}
+
+int twini_proc_open(struct twin_pool *pool)
+{
+    return twini_proc_open_on(pool, &twini_process_carrier);
+}
+
+void twini_proc_want(struct twini_proc *proc, uint32_t count)
+{
+    struct twini_shared *shared = proc->shared;
+    if (count > shared->workers)
+        count = shared->workers;
+    if (count <= atomic_load_explicit(&shared->wanted, memory_order_relaxed)) /* ours */
+        return;
+    /* order: release; pairs with acquire in the supervisor, which the event wakes */
+    atomic_store_explicit(&shared->wanted, count, memory_order_release);
+    proc->carrier->grow(proc);
+}
+
+/* ---- waiting
+ * ------------------------------------------------------------------------------------- */
+
+void twini_proc_collect(struct twini_proc *proc)
+{
+    twini_batch_collect_all(proc);
+    twini_map_collect(proc);
+}
+
+/* Nobody will ever work here again: gives everything in flight an outcome. Once. */
+static void break_pool(struct twini_proc *proc)
+{
+    twini_proc_collect(proc);
+    proc->broken = true;
+    twini_batch_abandon(proc);
+    twini_map_abandon(proc);
+    pthread_cond_broadcast(&proc->follower);
+}
+
+/* Without the lock: spins while the one call may end any moment. The caller spins only if a CPU is
+ * left over for it. */
+static void spin_for(struct twini_proc *proc, const struct twini_proc_future *only,
+                     int64_t deadline_ns)
+{
+    struct twini_shared *shared = proc->shared;
+    bool always = shared->wait == TWIN_WAIT_SPIN;
+    if (shared->wait == TWIN_WAIT_BLOCK ||
+        (!always && shared->workers - twini_count_parked(shared) >= shared->cpus))
+        return;
+    int64_t now = twini_now_ns(), end = now + (always ? heartbeat_ns : shared->spin_ns);
+    if (end > deadline_ns)
+        end = deadline_ns;
+    while (now < end) {
+        for (int i = 0; i < 64; i++) {
+            if (twini_batch_has_ended(proc, only))
+                return;
+            twini_relax();
+        }
+        now = twini_now_ns();
+    }
+}
+
+/* Sleeps until rung, the deadline or the next heartbeat. Lock held at entry and at return. */
+static void lead(struct twini_proc *proc, bool (*ready)(void *), void *arg,
+                 const struct twini_proc_future *only, uint64_t target, int64_t deadline_ns)
+{
+    struct twini_shared *shared = proc->shared;
+    proc->has_leader = true;
+    if (only) {
+        target = TWINI_TARGET_CALL(only->batch, only->index);
+        pthread_mutex_unlock(&proc->lock);
+        spin_for(proc, only, deadline_ns);
+        pthread_mutex_lock(&proc->lock);
+    }
+    /* order: seq_cst; we say what we sleep for, then look once more: doorbell.c */
+    atomic_store_explicit(&shared->target, target, memory_order_seq_cst);
+    if (only)
+        twini_batch_collect(proc, only->batch);
+    else
+        twini_proc_collect(proc);
+    if (!ready || !ready(arg)) {
+        int64_t beat = twini_now_ns() + heartbeat_ns;
+        proc->caller_parks++;
+        pthread_mutex_unlock(&proc->lock);
+        bool rung = twini_doorbell_wait(&shared->bell, beat < deadline_ns ? beat : deadline_ns);
+        pthread_mutex_lock(&proc->lock);
+        if (!rung && !proc->broken && !proc->carrier->alive(proc))
+            break_pool(proc);
+    }
+    atomic_store_explicit(&shared->target, 0,
+                          memory_order_relaxed); /* relaxed: a ring too many at worst */
+    proc->has_leader = false;
+    pthread_cond_broadcast(&proc->follower);
+}
+
+static void follow(struct twini_proc *proc, int64_t deadline_ns)
+{
+    uint64_t target = atomic_load_explicit(&proc->shared->target, memory_order_relaxed);
+    while (target && target != TWINI_TARGET_ANY &&
+           /* order: seq_cst; as in lead(): the next look decides */
+           !atomic_compare_exchange_weak_explicit(&proc->shared->target, &target, TWINI_TARGET_ANY,
+                                                  memory_order_seq_cst, memory_order_relaxed)) {
+    }
+    int64_t beat = twini_now_ns() + heartbeat_ns;
+    if (beat > deadline_ns)
+        beat = deadline_ns;
+    struct timespec until = {.tv_sec = beat / 1000000000, .tv_nsec = beat % 1000000000};
+    (void)pthread_cond_clockwait(&proc->follower, &proc->lock, CLOCK_MONOTONIC, &until);
+}
+
+int twini_proc_wait(struct twini_proc *proc, bool (*ready)(void *), void *arg,
+                    const struct twini_proc_future *only, uint64_t target, int64_t deadline_ns)
+{
+    for (bool waited = false;; waited = true) {
+        if (only)
+            twini_batch_collect(proc, only->batch);
+        else
+            twini_proc_collect(proc);
+        if (ready ? ready(arg) : waited)
+            return 0;
+        if (deadline_ns != INT64_MAX && twini_now_ns() >= deadline_ns)
+            return TWIN_ETIMEOUT;
+        if (proc->has_leader)
+            follow(proc, deadline_ns);
+        else
+            lead(proc, ready, arg, only, target, deadline_ns);
+    }
+}
+
+/* ---- futures
+ * ------------------------------------------------------------------------------------- */
+
+struct twini_proc_future *twini_proc_future_new(struct twin_pool *pool, size_t result_size)
+{
+    struct twini_proc_future *future = malloc(sizeof *future);
+    if (!future)
+        return NULL;
+    future->on_stack = false;
+    future->map = NULL;
+    future->block = NULL;
+    if (twini_future_init(&future->base, pool, result_size)) {
+        free(future);
+        return NULL;
+    }
+    return future;
+}
+
+void twini_proc_free_future(struct twin_future *base)
+{
+    struct twini_proc_future *future = (struct twini_proc_future *)base;
+    twini_future_fini(base);
+    if (future->on_stack)
+        return;
+    free(future->map);
+    free(future);
+}
+
+void twini_proc_look(struct twin_future *future)
+{
+    struct twini_proc *proc = twini_proc_of(future->pool);
+    pthread_mutex_lock(&proc->lock);
+    if (!twini_future_is_final(future))
+        twini_proc_collect(proc);
+    if (!twini_future_is_final(future) && !future->is_map &&
+        twini_batch_has_started(proc, (struct twini_proc_future *)future))
+        (void)twini_future_start(future);
+    pthread_mutex_unlock(&proc->lock);
+}
+
+int twini_proc_wait_for(struct twin_pool *pool, const struct twini_wait *wait)
+{
+    struct twini_proc *proc = twini_proc_of(pool);
+    struct twini_proc_future *only = (struct twini_proc_future *)wait->only;
+    uint64_t target = TWINI_TARGET_ANY;
+    pthread_mutex_lock(&proc->lock);
+    if (only && twini_future_is_final(&only->base)) {
+        pthread_mutex_unlock(&proc->lock);
+        return 0;
+    }
+    if (only && only->base.is_map) {
+        target = TWINI_TARGET_MAP(only->index);
+        only = NULL;
+    }
+    int error = twini_proc_wait(proc, wait->ready, wait->arg, only, target, wait->deadline_ns);
+    pthread_mutex_unlock(&proc->lock);
+    return error;
+}
+
+/* ---- the end
+ * ------------------------------------------------------------------------------------- */
+
+bool twini_proc_is_quiet(void *arg)
+{
+    struct twini_proc *proc = arg;
+    for (unsigned slot = 0; slot < TWINI_MAP_SLOTS; slot++)
+        if (proc->slot_in_use[slot])
+            return false;
+    return proc->in_flight == 0;
+}
+
+static void stop(struct twini_proc *proc, int phase)
+{
+    /* order: release; pairs with acquire in workers and supervisor: nothing comes after what they
+     * see */
+    atomic_store_explicit(&proc->shared->phase, phase, memory_order_release);
+    twini_ring_all(proc->shared);
+    proc->carrier->stop(proc);
+}
+
+int twini_proc_shutdown(struct twin_pool *pool)
+{
+    struct twini_proc *proc = twini_proc_of(pool);
+    pthread_mutex_lock(&proc->lock);
+    (void)twini_proc_wait(proc, twini_proc_is_quiet, proc, NULL, TWINI_TARGET_ANY, INT64_MAX);
+    stop(proc, TWINI_LEAVE);
+    pthread_mutex_unlock(&proc->lock);
+    return 0;
+}
+
+int twini_proc_terminate(struct twin_pool *pool)
+{
+    struct twini_proc *proc = twini_proc_of(pool);
+    pthread_mutex_lock(&proc->lock);
+    proc->terminated = true;
+    twini_batch_cancel_all(proc);
+    twini_map_give_up(proc);
+    stop(proc, TWINI_KILL);
+    break_pool(proc);
+    pthread_mutex_unlock(&proc->lock);
+    return 0;
+}
+
+void twini_proc_free(struct twin_pool *pool)
+{
+    struct twini_proc *proc = twini_proc_of(pool);
+    proc->carrier->fini(proc);
+    twini_arena_free(pool->arena, proc->stage);
+    if (proc->shared)
+        (void)munmap(proc->shared, proc->shared_size);
+    pthread_cond_destroy(&proc->follower);
+    pthread_mutex_destroy(&proc->lock);
+    free(proc->account);
+    free(proc->free_batches);
+    free(proc);
+    pool->engine = NULL;
+}
+
+void twini_proc_stats(struct twin_pool *pool, struct twin_stats *stats)
+{
+    struct twini_proc *proc = twini_proc_of(pool);
+    struct twini_shared *shared = proc->shared;
+    pthread_mutex_lock(&proc->lock);
+    for (uint32_t w = 0; w < shared->workers; w++) {
+        struct twini_worker_block *block = &shared->worker[w];
+        /* relaxed: counters; exact when nothing is in flight */
+        stats->tasks += atomic_load_explicit(&block->tasks, memory_order_relaxed);
+        stats->chunks += atomic_load_explicit(&block->chunks, memory_order_relaxed);
+        stats->claims += atomic_load_explicit(&block->claims, memory_order_relaxed);
+        stats->steals += atomic_load_explicit(&block->steals, memory_order_relaxed);
+        stats->parks += atomic_load_explicit(&block->parks, memory_order_relaxed);
+        if (atomic_load_explicit(&block->state, memory_order_relaxed) == TWINI_WORKING)
+            stats->workers++;
+    }
+    stats->restarts = atomic_load_explicit(&shared->restarts, memory_order_relaxed);
+    if (shared->processes)
+        stats->forks =
+            1 + stats->restarts + atomic_load_explicit(&shared->started, memory_order_relaxed);
+    stats->wakes = proc->wakes;
+    stats->caller_parks = proc->caller_parks;
+    stats->staged_bytes = proc->staged_bytes;
+    stats->chunk = proc->last_chunk;
+    pthread_mutex_unlock(&proc->lock);
+}

@@ -1,0 +1,130 @@
+/* proc_runtime.h: the caller's side of a proc pool, and what carries its workers.
+ *
+ * struct twini_proc is private to the process that opened the pool. Its lock orders the threads of
+ * that process among themselves; no worker ever takes it. Who holds it may submit, collect and cut.
+ *
+ * Workers are carried by processes (a supervisor forks them: proc_runtime.c) or, for the control
+ * arm, by threads (control_runtime.c). Protocol, memory and strategies are the same for both. */
+#ifndef TWINI_PROC_RUNTIME_H
+#define TWINI_PROC_RUNTIME_H
+
+#include "engine/arena.h"
+#include "engine/future.h"
+#include "engine/plan.h"
+#include "engine/shared.h"
+
+struct twini_proc;
+
+struct twini_carrier {
+    bool processes;
+    /* Starts shared->wanted workers and waits until each works. 0, or an error with errno set. */
+    int (*start)(struct twini_proc *proc);
+    /* shared->wanted was raised: sees to it that so many come to exist. Does not wait. */
+    void (*grow)(struct twini_proc *proc);
+    /* False when nobody is left who could bring workers back. */
+    bool (*alive)(struct twini_proc *proc);
+    /* shared->phase was set to LEAVE or KILL: returns when every worker is gone. */
+    void (*stop)(struct twini_proc *proc);
+    /* Gives back what start took; after stop, or in a forked child. */
+    void (*fini)(struct twini_proc *proc);
+};
+extern const struct twini_carrier twini_process_carrier, twini_thread_carrier;
+
+/* A single call's or a map's future. */
+struct twini_proc_future {
+    struct twin_future base;
+    bool on_stack; /* its memory is the caller's: apply */
+    uint32_t batch, index;
+    void *block;          /* of the arena: context, item, result that did not fit inline; or NULL */
+    struct twin_map *map; /* of map_async, as the caller gave it: where staged results land */
+    const void *context;  /* of map_async: the copy, or as given */
+    void *staged_items, *staged_results;
+};
+
+/* What the caller knows of a batch in use. */
+struct twini_batch_account {
+    struct twini_proc_future *futures[TWINI_BATCH_CALLS];
+    uint32_t previous, next; /* in order of sealing */
+    uint8_t collected;       /* calls before it have been given to their futures */
+    bool in_use;
+};
+
+struct twini_proc {
+    struct twin_pool *pool;
+    const struct twini_carrier *carrier;
+    struct twini_shared *shared;
+    size_t shared_size;
+
+    pthread_mutex_t lock;
+    pthread_cond_t follower; /* threads that wait while another of them sleeps on shared->bell */
+    bool has_leader;
+    bool broken; /* no worker is left, and none will come */
+    bool in_scope;
+    bool terminated; /* what was not finished was dropped */
+
+    struct twini_batch_account *account; /* beside each shared batch */
+    uint32_t *free_batches, free_count;
+    uint32_t oldest, newest; /* batches in use; TWINI_NONE */
+    size_t in_flight;        /* calls without an outcome */
+
+    bool slot_in_use[TWINI_MAP_SLOTS];
+    struct twini_proc_future *map_future[TWINI_MAP_SLOTS]; /* of map_async */
+    uint64_t wakes, caller_parks, staged_bytes;
+    size_t last_chunk;
+    void *stage; /* kept between maps of private memory */
+    size_t stage_size;
+
+    /* process carrier */
+    pid_t supervisor;
+    int supervisor_fd, event_fd;
+    /* thread carrier */
+    pthread_t *threads;
+};
+#define TWINI_NONE UINT32_MAX
+
+static inline struct twini_proc *twini_proc_of(struct twin_pool *pool)
+{
+    return pool->engine;
+}
+
+/* ---- life
+ * ---------------------------------------------------------------------------------------- */
+
+int twini_proc_open(struct twin_pool *pool);
+int twini_proc_open_on(struct twin_pool *pool, const struct twini_carrier *carrier);
+int twini_proc_shutdown(struct twin_pool *pool);
+int twini_proc_terminate(struct twin_pool *pool);
+void twini_proc_free(struct twin_pool *pool);
+void twini_proc_stats(struct twin_pool *pool, struct twin_stats *stats);
+
+/* ---- waiting
+ * ------------------------------------------------------------------------------------- */
+
+/* Waits, lock held, until ready(arg) (NULL: until rung once); collects on the way. The lock is
+ * dropped while it sleeps. only: the one call that is waited for, or NULL; then target tells what
+ * to be rung for. Also returns when the pool is broken: ready must then be true. Returns 0 or
+ * TWIN_ETIMEOUT. */
+int twini_proc_wait(struct twini_proc *proc, bool (*ready)(void *), void *arg,
+                    const struct twini_proc_future *only, uint64_t target, int64_t deadline_ns);
+/* ready() for: nothing is in flight. arg is the proc. */
+bool twini_proc_is_quiet(void *proc);
+/* Collects all that has an outcome. Lock held. */
+void twini_proc_collect(struct twini_proc *proc);
+
+/* ---- on-demand workers
+ * --------------------------------------------------------------------------- */
+
+/* Sees to it that at least count workers are wanted. Lock held. */
+void twini_proc_want(struct twini_proc *proc, uint32_t count);
+
+/* ---- futures
+ * ------------------------------------------------------------------------------------- */
+
+struct twini_proc_future *twini_proc_future_new(struct twin_pool *pool, size_t result_size);
+/* strategy->look, wait, cancel, land, free_future, cancel_pending, scope: the same for every proc
+ * file. */
+void twini_proc_look(struct twin_future *future);
+int twini_proc_wait_for(struct twin_pool *pool, const struct twini_wait *wait);
+void twini_proc_free_future(struct twin_future *future);
+
+#endif

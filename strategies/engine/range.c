@@ -1,0 +1,201 @@
+/* range.c: the moves of range.h, each a loop around one compare-and-swap. Moves that hand over work
+ * are sequentially consistent, because a look at who sleeps follows them (doorbell.c); they publish
+ * what was written before (results, the failed index) and pair with the acquire in look(). */
+#include "engine/range.h"
+
+static uint64_t pack(struct twini_range_word w)
+{
+    return (uint64_t)w.next << 39 | (uint64_t)w.end << 14 | (uint64_t)w.thief << 2 | w.state;
+}
+
+static struct twini_range_word unpack(uint64_t bits)
+{
+    return (struct twini_range_word){.next = (unsigned)(bits >> 39) & 0x1ffffff,
+                                     .end = (unsigned)(bits >> 14) & 0x1ffffff,
+                                     .thief = (unsigned)(bits >> 2) & 0xfff,
+                                     .state = (unsigned)bits & 3};
+}
+
+static struct twini_range_word look(const struct twini_range *range)
+{
+    /* order: acquire; pairs with move(); what its mover wrote is readable */
+    return unpack(atomic_load_explicit(&range->word, memory_order_acquire));
+}
+
+static bool move(struct twini_range *range, struct twini_range_word *seen,
+                 struct twini_range_word to)
+{
+    uint64_t expected = pack(*seen);
+    /* order: seq_cst; see the head of the file */
+    if (atomic_compare_exchange_strong_explicit(&range->word, &expected, pack(to),
+                                                memory_order_seq_cst, memory_order_acquire))
+        return true;
+    *seen = unpack(expected);
+    return false;
+}
+
+static bool is_empty(struct twini_range_word w)
+{
+    return w.next == w.end;
+}
+
+static bool may_be_robbed(struct twini_range_word w)
+{
+    return (w.state == TWINI_RANGE_IDLE || w.state == TWINI_RANGE_BUSY) && w.thief == 0 &&
+           !is_empty(w);
+}
+
+/* ---- caller
+ * -------------------------------------------------------------------------------------- */
+
+void twini_range_open(struct twini_range *range, size_t first, size_t end)
+{
+    struct twini_range_word w = {
+        .next = (unsigned)first, .end = (unsigned)end, .state = TWINI_RANGE_IDLE};
+    if (first == end)
+        w.next = w.end = 0;
+    /* order: seq_cst; publishes the map to who enters, and stands before the look at who sleeps */
+    atomic_store_explicit(&range->word, pack(w), memory_order_seq_cst);
+}
+
+bool twini_range_is_over(const struct twini_range *range)
+{
+    struct twini_range_word w = look(range);
+    return w.state == TWINI_RANGE_CLOSED || (w.state == TWINI_RANGE_IDLE && is_empty(w));
+}
+
+bool twini_range_is_untouched(const struct twini_range *range)
+{
+    struct twini_range_word w = look(range);
+    return w.state == TWINI_RANGE_IDLE && w.thief == 0;
+}
+
+bool twini_range_close(struct twini_range *range)
+{
+    struct twini_range_word w = look(range);
+    if (w.state == TWINI_RANGE_CLOSED)
+        return true;
+    if (w.state != TWINI_RANGE_IDLE || !is_empty(w))
+        return false;
+    return move(range, &w, (struct twini_range_word){.state = TWINI_RANGE_CLOSED});
+}
+
+void twini_range_drop(struct twini_range *range)
+{
+    /* relaxed: no worker is left */
+    atomic_store_explicit(&range->word,
+                          pack((struct twini_range_word){.state = TWINI_RANGE_CLOSED}),
+                          memory_order_relaxed);
+}
+
+/* ---- worker
+ * -------------------------------------------------------------------------------------- */
+
+bool twini_range_has_chunks(const struct twini_range *range, bool own)
+{
+    struct twini_range_word w = look(range);
+    return own ? w.state == TWINI_RANGE_IDLE && !is_empty(w) : may_be_robbed(w);
+}
+
+bool twini_range_enter(struct twini_range *own, size_t *chunk)
+{
+    struct twini_range_word w = look(own), to;
+    do {
+        if (w.state != TWINI_RANGE_IDLE)
+            return false;
+        to = w;
+        to.state = is_empty(w) ? TWINI_RANGE_IN : TWINI_RANGE_BUSY;
+        to.next += !is_empty(w);
+        *chunk = is_empty(w) ? SIZE_MAX : w.next;
+    } while (!move(own, &w, to));
+    return true;
+}
+
+bool twini_range_next(struct twini_range *own, size_t *chunk)
+{
+    struct twini_range_word w = look(own), to;
+    do {
+        to = w;
+        to.state = is_empty(w) ? TWINI_RANGE_IN : TWINI_RANGE_BUSY;
+        to.next += !is_empty(w);
+        *chunk = w.next;
+    } while (!move(own, &w, to));
+    return to.state == TWINI_RANGE_BUSY;
+}
+
+void twini_range_leave(struct twini_range *own)
+{
+    struct twini_range_word w = look(own), to;
+    do {
+        to = w;
+        to.state = TWINI_RANGE_IDLE;
+    } while (!move(own, &w, to));
+}
+
+static void release_victim(struct twini_range *victim)
+{
+    struct twini_range_word w = look(victim), to;
+    do {
+        to = w;
+        to.thief = 0;
+    } while (!move(victim, &w, to));
+}
+
+static void land(struct twini_range *range, unsigned first, unsigned end, unsigned state)
+{
+    struct twini_range_word w = look(range), to;
+    do {
+        to = w;
+        to.next = first;
+        to.end = end;
+        to.state = state;
+    } while (!move(range, &w, to));
+}
+
+bool twini_range_steal(struct twini_shared *shared, unsigned slot, unsigned me)
+{
+    struct twini_range *own = twini_range_of(shared, slot, me);
+    for (unsigned i = 1; i < shared->workers; i++) {
+        struct twini_range *victim = twini_range_of(shared, slot, (me + i) % shared->workers);
+        struct twini_range_word w = look(victim);
+        while (may_be_robbed(w)) {
+            struct twini_range_word to = w;
+            to.end = w.next + (w.end - w.next) / 2;
+            to.thief = me + 1;
+            /* order: release by the compare-and-swap that follows; read by the supervisor only */
+            atomic_store_explicit(&own->stolen, (uint64_t)to.end << 32 | w.end,
+                                  memory_order_relaxed);
+            if (move(victim, &w, to)) {
+                land(own, to.end, w.end, TWINI_RANGE_IN);
+                release_victim(victim);
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* ---- supervisor
+ * ---------------------------------------------------------------------------------- */
+
+bool twini_range_repair(struct twini_shared *shared, unsigned slot, unsigned dead, size_t *chunk)
+{
+    struct twini_range *own = twini_range_of(shared, slot, dead);
+    struct twini_range_word w = look(own);
+    if (w.state == TWINI_RANGE_CLOSED)
+        return false;
+    bool lost = w.state == TWINI_RANGE_BUSY;
+    *chunk = w.next - 1;
+    for (unsigned v = 0; v < shared->workers; v++) {
+        struct twini_range *victim = twini_range_of(shared, slot, v);
+        if (look(victim).thief != dead + 1)
+            continue;
+        uint64_t note =
+            atomic_load_explicit(&own->stolen, memory_order_relaxed); /* its writer is dead */
+        if (is_empty(look(own)))
+            land(own, (unsigned)(note >> 32), (unsigned)note, TWINI_RANGE_IN);
+        release_victim(victim);
+    }
+    twini_range_leave(own);
+    return lost;
+}

@@ -1,0 +1,47 @@
+/* range.h: how the chunks of a map are shared out: an owner's range each, and stealing from its
+ * end.
+ *
+ * Each worker owns a range of chunks [next, end) and takes from its front. Who has none left takes
+ * the upper half of somebody's rest. A range's word is moved by compare-and-swap alone:
+ *
+ *   IDLE{n,e} -> BUSY{n+1,e}   its worker enters and runs chunk n
+ *   IDLE{}    -> IN{}          its worker enters to steal
+ *   BUSY{n,e} -> BUSY{n+1,e}   chunk n - 1 ended, chunk n runs
+ *   BUSY{}    -> IN{} -> IDLE{}  nothing left; it leaves
+ *   X{n,e}    -> X{n,m} thief t  t takes [m,e) away (X: IDLE or BUSY; only while thief is 0)
+ *   IN{}      -> IN{m,e}       t has it; only then the victim's thief goes back to 0
+ *
+ * Hence, for a dead worker t: BUSY says which chunk is lost; a victim with thief t says that [m,e)
+ * is on its way: landed if t's word is IN{m,e}, else still in t's note (stolen). Nothing lies in
+ * between. A map has ended when every range is IDLE{}: nobody is inside who could still hold or
+ * take chunks. Between maps ranges are CLOSED, so a worker that slept over one cannot enter the
+ * next half-way. */
+#ifndef TWINI_RANGE_H
+#define TWINI_RANGE_H
+
+#include "engine/shared.h"
+
+/* The caller: opens a closed range with chunks [first, end). */
+void twini_range_open(struct twini_range *range, size_t first, size_t end);
+/* The caller: IDLE{} -> CLOSED. False: its worker is inside (again), or chunks are left. */
+bool twini_range_close(struct twini_range *range);
+bool twini_range_is_over(const struct twini_range *range); /* IDLE{} */
+bool twini_range_is_untouched(const struct twini_range *range);
+/* The caller, when no worker is left: drops what is left. */
+void twini_range_drop(struct twini_range *range);
+
+/* Whether a visitor may find a chunk here. Advice. */
+bool twini_range_has_chunks(const struct twini_range *range, bool own);
+
+/* The worker: enters its range. True: *chunk is to be run now, or is SIZE_MAX: entered to steal. */
+bool twini_range_enter(struct twini_range *own, size_t *chunk);
+/* The worker: ends the chunk it ran, if any; takes the next one. False: none is left. */
+bool twini_range_next(struct twini_range *own, size_t *chunk);
+/* The worker, having none: takes from anybody. own has chunks afterwards. */
+bool twini_range_steal(struct twini_shared *shared, unsigned slot, unsigned me);
+void twini_range_leave(struct twini_range *own);
+
+/* The supervisor: repairs the range of a dead worker. True: *chunk was lost. */
+bool twini_range_repair(struct twini_shared *shared, unsigned slot, unsigned dead, size_t *chunk);
+
+#endif

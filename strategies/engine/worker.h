@@ -1,0 +1,33 @@
+/* worker.h: what a worker is, whether a process or (control arm) a thread carries it. */
+#ifndef TWINI_WORKER_H
+#define TWINI_WORKER_H
+
+#include "engine/shared.h"
+
+struct twini_worker {
+    struct twini_shared *shared;
+    struct twini_worker_block *block;
+    unsigned number;
+    uint64_t repairs_seen;
+};
+
+/* Works until the pool's phase says to leave. Returns 0, or the initializer's code. */
+int twini_worker_main(struct twini_shared *shared, unsigned number);
+
+/* A counter of which the worker is the only writer. */
+static inline void twini_count(_Atomic uint64_t *counter, uint64_t by)
+{
+    /* relaxed: one writer; readers want a number, not an order */
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
+                          memory_order_relaxed);
+}
+
+/* ---- maps: implemented beside the caller's half in map_proc.c
+ * ------------------------------------- */
+
+/* Enters a map that has chunks to run, and works until it has none. False if there was none. */
+bool twini_map_work(struct twini_worker *me);
+/* Repairs what a dead worker held in every map. */
+void twini_map_repair(struct twini_shared *shared, unsigned worker, pid_t pid, int status);
+
+#endif

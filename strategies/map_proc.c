@@ -1,0 +1,391 @@
+/* map_proc.c: map on processes. Its twin is map_omp.c.
+ *
+ * The chunks are dealt out as ranges, one for each worker, before anybody is woken; whoever runs
+ * out steals. (Claims from one shared counter would be simpler, but then every worker touches every
+ * page, and each first touch of a page by a process costs about a microsecond: measured, three
+ * times the time of the first map.) The protocol of the ranges is in engine/range.h.
+ *
+ * Memory in place is used where it is. Anything else is copied through the arena in windows, so
+ * that staging needs little memory and what is copied is still in a cache when it is used. */
+#include "map_proc.h"
+#include "engine/populate.h"
+#include "engine/range.h"
+#include "engine/worker.h"
+
+#include <string.h>
+
+static const size_t window_bytes = (size_t)8 << 20;
+
+/* ---- claim, run
+ * ---------------------------------------------------------------------------------- */
+
+/* Computes one chunk, unless a lower item has failed already. Items below the lowest failed one are
+ * always computed, so the index that is reported does not depend on who was faster. */
+static void run_chunk(struct twini_worker *me, struct twini_map_slot *slot, struct twini_range *own,
+                      size_t chunk)
+{
+    struct twini_plan plan = {slot->map.count, slot->chunk, slot->chunks};
+    size_t first = twini_plan_first(&plan, chunk), items = twini_plan_items(&plan, chunk), failed;
+    /* relaxed: a hint that saves work */
+    size_t lowest = atomic_load_explicit(&slot->lowest_failed, memory_order_relaxed);
+    if (first >= lowest)
+        return;
+    if (me->shared->processes) {
+        const struct twin_map *map = &slot->map;
+        twini_populate((const char *)map->items + first * map->item_size, items * map->item_size);
+        twini_populate((char *)map->results + first * map->result_size, items * map->result_size);
+    }
+    int code = twini_plan_run(&slot->map, (void *)slot->map.context, first, items, &me->block->item,
+                              &failed);
+    twini_count(&me->block->chunks, 1);
+    if (code == 0 || failed >= own->failed_index)
+        return;
+    own->failed_index = failed; /* published when the range goes IDLE */
+    own->failed_code = code;
+    while (failed < lowest &&
+           !atomic_compare_exchange_weak_explicit(&slot->lowest_failed, &lowest, failed,
+                                                  memory_order_relaxed, memory_order_relaxed)) {
+    }
+}
+
+static bool steal(struct twini_worker *me, unsigned number)
+{
+    bool stolen = twini_range_steal(me->shared, number, me->number);
+    if (stolen)
+        twini_count(&me->block->steals, 1);
+    return stolen;
+}
+
+static bool work_in_slot(struct twini_worker *me, unsigned number)
+{
+    struct twini_shared *shared = me->shared;
+    struct twini_map_slot *slot = &shared->maps[number];
+    /* report: begin map */
+    struct twini_range *own = twini_range_of(shared, number, me->number);
+    size_t chunk;
+    if (!twini_range_enter(own, &chunk)) /* the claim: owner, chunk and state in one swap */
+        return false;
+    bool worked = false;
+    do {
+        if (chunk == SIZE_MAX)
+            continue; /* entered without chunks of its own */
+        do {
+            twini_count(&me->block->claims, 1);
+            run_chunk(me, slot, own, chunk);
+            worked = true;
+        } while (twini_range_next(own, &chunk)); /* publishes one chunk, claims the next */
+    } while (steal(me, number) && twini_range_next(own, &chunk));
+    twini_range_leave(own);
+    /* report: end map */
+    return worked;
+}
+
+static bool has_ended(struct twini_shared *shared, unsigned number)
+{
+    for (unsigned w = 0; w < shared->workers; w++)
+        if (!twini_range_is_over(twini_range_of(shared, number, w)))
+            return false;
+    return true;
+}
+
+static bool has_chunks(struct twini_shared *shared, unsigned number, unsigned me)
+{
+    for (unsigned w = 0; w < shared->workers; w++)
+        if (twini_range_has_chunks(twini_range_of(shared, number, w), w == me))
+            return true;
+    return false;
+}
+
+bool twini_map_work(struct twini_worker *me)
+{
+    struct twini_shared *shared = me->shared;
+    /* order: acquire; pairs with release in twini_map_begin(); a hint all the same */
+    uint32_t open = atomic_load_explicit(&shared->maps_open, memory_order_acquire);
+    for (; open; open &= open - 1) {
+        unsigned number = (unsigned)__builtin_ctz(open);
+        if (!has_chunks(shared, number, me->number))
+            continue;
+        bool worked = work_in_slot(me, number);
+        if (has_ended(shared, number))
+            twini_ring_caller(shared, TWINI_TARGET_MAP(number));
+        if (worked)
+            return true;
+    }
+    return false;
+}
+
+void twini_map_repair(struct twini_shared *shared, unsigned worker, pid_t pid, int status)
+{
+    for (unsigned number = 0; number < TWINI_MAP_SLOTS; number++) {
+        struct twini_map_slot *slot = &shared->maps[number];
+        size_t chunk;
+        if (!twini_range_repair(shared, number, worker, &chunk))
+            continue;
+        if (atomic_load_explicit(&slot->death_pid, memory_order_relaxed) == 0) { /* ours */
+            /* relaxed: its writer is dead */
+            slot->death_index =
+                slot->map.kernel
+                    ? chunk * slot->chunk
+                    : atomic_load_explicit(&shared->worker[worker].item, memory_order_relaxed);
+            slot->death_status = status;
+            /* order: release; pairs with acquire in twini_map_end() */
+            atomic_store_explicit(&slot->death_pid, pid, memory_order_release);
+        }
+        /* relaxed: a hint: nobody needs the rest of this map */
+        atomic_store_explicit(&slot->lowest_failed, 0, memory_order_relaxed);
+    }
+}
+
+/* ---- publish
+ * ------------------------------------------------------------------------------------- */
+
+static bool close_slot(struct twini_shared *shared, unsigned number)
+{
+    for (unsigned w = 0; w < shared->workers; w++)
+        if (!twini_range_close(twini_range_of(shared, number, w)))
+            return false;
+    return true;
+}
+
+static int find_slot(struct twini_proc *proc)
+{
+    for (unsigned number = 0; number < TWINI_MAP_SLOTS; number++)
+        if (!proc->slot_in_use[number] && close_slot(proc->shared, number))
+            return (int)number;
+    return -1;
+}
+
+static bool has_slot(void *arg)
+{
+    struct twini_proc *proc = arg;
+    return proc->broken || find_slot(proc) >= 0;
+}
+
+int twini_map_begin(struct twini_proc *proc, const struct twin_map *map, unsigned *chosen)
+{
+    struct twini_shared *shared = proc->shared;
+    int found;
+    while ((found = find_slot(proc)) < 0 && !proc->broken)
+        (void)twini_proc_wait(proc, has_slot, proc, NULL, TWINI_TARGET_ANY,
+                              twini_deadline_ns(1000000));
+    if (proc->broken)
+        return TWIN_EWORKER;
+    unsigned number = *chosen = (unsigned)found, workers = shared->workers;
+    struct twini_map_slot *slot = &shared->maps[number];
+    struct twini_plan plan = twini_plan_make(map->count, map->chunk, workers, TWINI_MOST_CHUNKS);
+    proc->slot_in_use[number] = true;
+    proc->last_chunk = plan.chunk;
+    twini_proc_want(proc, plan.chunks < workers ? (uint32_t)plan.chunks : workers);
+    slot->map = *map;
+    slot->chunk = plan.chunk;
+    slot->chunks = plan.chunks;
+    /* relaxed: twini_range_open() publishes all of it */
+    atomic_store_explicit(&slot->lowest_failed, SIZE_MAX, memory_order_relaxed);
+    atomic_store_explicit(&slot->death_pid, 0, memory_order_relaxed);
+    for (unsigned w = 0; w < workers; w++)
+        twini_range_of(shared, number, w)->failed_index = SIZE_MAX;
+    for (unsigned w = 0; w < workers; w++)
+        twini_range_open(twini_range_of(shared, number, w),
+                         twini_plan_part(plan.chunks, workers, w),
+                         twini_plan_part(plan.chunks, workers, w + 1));
+    /* order: seq_cst; pairs with acquire in twini_map_work(), and stands before the look at who
+     * sleeps */
+    atomic_fetch_or_explicit(&shared->maps_open, 1u << number, memory_order_seq_cst);
+    atomic_fetch_add_explicit(&shared->maps_opened, 1, memory_order_seq_cst);
+    proc->wakes +=
+        twini_ring_workers(shared, plan.chunks < workers ? (unsigned)plan.chunks : workers);
+    return 0;
+}
+
+/* ---- giving up
+ * ----------------------------------------------------------------------------------- */
+
+void twini_map_give_up(struct twini_proc *proc)
+{
+    for (unsigned number = 0; number < TWINI_MAP_SLOTS; number++)
+        if (proc->slot_in_use[number])
+            /* relaxed: a hint */
+            atomic_store_explicit(&proc->shared->maps[number].lowest_failed, 0,
+                                  memory_order_relaxed);
+}
+
+void twini_map_drop_all(struct twini_proc *proc)
+{
+    for (unsigned number = 0; number < TWINI_MAP_SLOTS; number++)
+        for (unsigned w = 0; w < proc->shared->workers; w++)
+            twini_range_drop(twini_range_of(proc->shared, number, w));
+}
+
+/* ---- wait
+ * ---------------------------------------------------------------------------------------- */
+
+bool twini_map_has_ended(struct twini_proc *proc, unsigned number)
+{
+    return has_ended(proc->shared, number);
+}
+
+int twini_map_end(struct twini_proc *proc, unsigned number, struct twin_failure *failure)
+{
+    struct twini_shared *shared = proc->shared;
+    struct twini_map_slot *slot = &shared->maps[number];
+    *failure = (struct twin_failure){.kind = TWIN_FAILURE_NONE, .index = SIZE_MAX};
+    for (unsigned w = 0; w < shared->workers; w++) {
+        struct twini_range *range = twini_range_of(shared, number, w);
+        if (range->failed_index < failure->index)
+            *failure = (struct twin_failure){.kind = TWIN_FAILURE_TASK,
+                                             .index = range->failed_index,
+                                             .task_code = range->failed_code};
+    }
+    /* order: acquire; pairs with release in twini_map_repair() */
+    pid_t dead = atomic_load_explicit(&slot->death_pid, memory_order_acquire);
+    if (dead)
+        *failure = (struct twin_failure){.kind = TWIN_FAILURE_WORKER,
+                                         .index = slot->death_index,
+                                         .pid = dead,
+                                         .wait_status = slot->death_status};
+    /* relaxed: a hint */
+    atomic_fetch_and_explicit(&shared->maps_open, ~(1u << number), memory_order_relaxed);
+    proc->slot_in_use[number] = false;
+    (void)close_slot(shared, number); /* or when it is used next */
+    if (failure->kind == TWIN_FAILURE_NONE) {
+        failure->index = 0;
+        return 0;
+    }
+    return failure->kind == TWIN_FAILURE_TASK ? TWIN_ETASK : TWIN_EWORKER;
+}
+
+struct slot_wait {
+    struct twini_proc *proc;
+    unsigned slot;
+};
+
+static bool slot_ready(void *arg)
+{
+    struct slot_wait *wait = arg;
+    return wait->proc->broken || twini_map_has_ended(wait->proc, wait->slot);
+}
+
+/* One map of memory that workers see, from begin to end. */
+static int run_map(struct twini_proc *proc, const struct twin_map *map,
+                   struct twin_failure *failure)
+{
+    struct slot_wait wait = {.proc = proc};
+    int error = twini_map_begin(proc, map, &wait.slot);
+    if (error) {
+        *failure = (struct twin_failure){.kind = TWIN_FAILURE_WORKER};
+        return error;
+    }
+    (void)twini_proc_wait(proc, slot_ready, &wait, NULL, TWINI_TARGET_MAP(wait.slot), INT64_MAX);
+    error = twini_map_end(proc, wait.slot, failure);
+    if (error || !proc->broken)
+        return error;
+    failure->kind = TWIN_FAILURE_WORKER; /* some of it was never run */
+    return TWIN_EWORKER;
+}
+
+/* ---- staging
+ * ------------------------------------------------------------------------------------- */
+
+static bool is_in_place(struct twini_proc *proc, const void *start, size_t bytes)
+{
+    return twini_arena_holds(proc->pool->arena, start, bytes);
+}
+
+/* A buffer for windows: the one that the last map left, if it is large enough. While it is ours no
+ * other thread sees it. */
+static void *get_stage(struct twini_proc *proc, size_t bytes, size_t *size)
+{
+    void *stage = proc->stage;
+    *size = proc->stage_size;
+    proc->stage = NULL;
+    proc->stage_size = 0;
+    if (*size >= bytes)
+        return stage;
+    twini_arena_free(proc->pool->arena, stage);
+    *size = bytes;
+    return twini_arena_alloc_dirty(proc->pool->arena, bytes);
+}
+
+static void put_stage(struct twini_proc *proc, void *stage, size_t size)
+{
+    twini_arena_free(proc->pool->arena, proc->stage);
+    proc->stage = stage;
+    proc->stage_size = size;
+}
+
+static size_t align64(size_t bytes)
+{
+    return (bytes + 63) & ~(size_t)63;
+}
+
+static int run_windows(struct twini_proc *proc, const struct twin_map *map, const void *context,
+                       bool stage_items, bool stage_results, struct twin_failure *failure)
+{
+    size_t each = map->item_size * stage_items + map->result_size * stage_results;
+    size_t chunk =
+        twini_plan_make(map->count, map->chunk, proc->shared->workers, TWINI_MOST_CHUNKS).chunk;
+    size_t window = window_bytes / each / chunk * chunk;
+    if (window < chunk * proc->shared->workers) /* each worker one chunk at least */
+        window = chunk * proc->shared->workers;
+    if (window > map->count)
+        window = map->count;
+    size_t items_bytes = align64(window * map->item_size * stage_items);
+    size_t stage_size;
+    char *stage =
+        get_stage(proc, items_bytes + window * map->result_size * stage_results, &stage_size);
+    if (!stage)
+        return TWIN_ENOMEM;
+    int error = 0;
+    for (size_t first = 0; first < map->count && !error; first += window) {
+        struct twin_map part = *map;
+        part.context = context;
+        part.chunk = chunk;
+        part.count = map->count - first < window ? map->count - first : window;
+        const char *items = (const char *)map->items + first * map->item_size;
+        char *results = (char *)map->results + first * map->result_size;
+        part.items = stage_items ? stage : items;
+        part.results = stage_results ? stage + items_bytes : results;
+        if (stage_items)
+            memcpy(stage, items, part.count * map->item_size);
+        error = run_map(proc, &part, failure);
+        failure->index += first;
+        if (stage_results && !error)
+            memcpy(results, part.results, part.count * map->result_size);
+        proc->staged_bytes += part.count * each;
+    }
+    put_stage(proc, stage, stage_size);
+    return error;
+}
+
+int twini_map_copy_context(struct twini_proc *proc, const struct twin_map *map,
+                           const void **context)
+{
+    *context = map->context;
+    if (map->context_size == 0)
+        return 0;
+    void *copy = twini_arena_alloc_dirty(proc->pool->arena, map->context_size);
+    if (!copy)
+        return TWIN_ENOMEM;
+    proc->staged_bytes += map->context_size;
+    *context = memcpy(copy, map->context, map->context_size);
+    return 0;
+}
+
+int twini_map_proc(struct twin_pool *pool, const struct twin_map *map)
+{
+    struct twini_proc *proc = twini_proc_of(pool);
+    struct twin_failure failure = {.kind = TWIN_FAILURE_NONE};
+    pthread_mutex_lock(&proc->lock);
+    bool stage_items = !is_in_place(proc, map->items, map->count * map->item_size);
+    bool stage_results = !is_in_place(proc, map->results, map->count * map->result_size);
+    struct twin_map seen = *map;
+    int error = twini_map_copy_context(proc, map, &seen.context);
+    if (!error)
+        error = stage_items || stage_results
+                    ? run_windows(proc, map, seen.context, stage_items, stage_results, &failure)
+                    : run_map(proc, &seen, &failure);
+    if (map->context_size)
+        twini_arena_free(proc->pool->arena, (void *)seen.context);
+    pthread_mutex_unlock(&proc->lock);
+    return error ? twini_pool_fail(pool, error, &failure) : 0;
+}

@@ -1,0 +1,44 @@
+/* map_proc.h: what the proc files share: the caller's half of a map, and the entries of their
+ * table. */
+#ifndef TWINI_MAP_PROC_H
+#define TWINI_MAP_PROC_H
+
+#include "engine/proc_runtime.h"
+
+/* ---- a map in flight: lock held
+ * ------------------------------------------------------------------ */
+
+/* Opens a slot with a map whose addresses all workers see, and wakes them. Waits while all slots
+ * are in use. Returns 0 and *slot, or TWIN_EWORKER (the pool is broken). */
+int twini_map_begin(struct twini_proc *proc, const struct twin_map *map, unsigned *slot);
+bool twini_map_has_ended(struct twini_proc *proc, unsigned slot);
+/* The outcome of a map that has ended; the slot is free again. */
+int twini_map_end(struct twini_proc *proc, unsigned slot, struct twin_failure *failure);
+
+/* Copies the context into the arena if the map says so. Returns 0 or TWIN_ENOMEM. */
+int twini_map_copy_context(struct twini_proc *proc, const struct twin_map *map,
+                           const void **context);
+
+/* Gives the outcome of map_async calls that have ended to their futures. */
+void twini_map_collect(struct twini_proc *proc);
+/* Tells workers to skip what is left of every map: terminate. */
+void twini_map_give_up(struct twini_proc *proc);
+/* No worker is left: drops every chunk. */
+void twini_map_drop_all(struct twini_proc *proc);
+/* No worker is left: every map in flight ends now. */
+void twini_map_abandon(struct twini_proc *proc);
+
+/* ---- entries of the table: see strategy.h
+ * -------------------------------------------------------- */
+
+int twini_map_proc(struct twin_pool *pool, const struct twin_map *map);
+int twini_apply_proc(struct twin_pool *pool, const struct twin_call *call, void *result);
+int twini_executor_submit_proc(struct twin_pool *pool, const struct twin_call *call,
+                               struct twin_future **future);
+int twini_executor_map_proc(struct twin_pool *pool, const struct twin_map *map,
+                            struct twin_iterator **iterator);
+int twini_iterator_next_proc(struct twin_iterator *iterator, const void **results, size_t *count,
+                             int64_t deadline_ns);
+void twini_iterator_release_proc(struct twin_iterator *iterator);
+
+#endif
