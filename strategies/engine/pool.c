@@ -139,7 +139,7 @@ static int enter(struct twin_pool *pool)
     return 0;
 }
 
-static int check_map(const struct twin_map *map)
+int twini_check_map(const struct twin_map *map)
 {
     if (!map || !map->task == !map->kernel || (map->context_size && !map->context))
         return TWIN_EINVAL;
@@ -164,7 +164,7 @@ int twin_pool_map(struct twin_pool *pool, const struct twin_map *map)
 {
     int error = enter(pool);
     if (!error)
-        error = check_map(map);
+        error = twini_check_map(map);
     if (error || map->count == 0)
         return error;
     return pool->strategy->map(pool, map);
@@ -178,7 +178,7 @@ int twin_pool_map_async(struct twin_pool *pool, const struct twin_map *map,
     *future = NULL;
     int error = enter(pool);
     if (!error)
-        error = check_map(map);
+        error = twini_check_map(map);
     return error ? error : pool->strategy->map_async(pool, map, future);
 }
 
@@ -326,7 +326,7 @@ int twin_executor_map(struct twin_executor *executor, const struct twin_map *map
         return TWIN_EINVAL;
     int error = enter(executor->pool);
     if (!error)
-        error = check_map(map);
+        error = twini_check_map(map);
     return error ? error : executor->pool->strategy->executor_map(executor->pool, map, iterator);
 }
 

@@ -1,0 +1,167 @@
+/* spawn_proc.c: a process per number: fork, compute, _exit, wait. The strategy of the textbook.
+ *
+ * Memory of a child is its own, so what it computes would be lost with it. Each child therefore
+ * writes into its place in a small shared mapping, and the parent copies the result out when he has
+ * waited for that child: any memory will do for the map's results, at 8 bytes copied per fork of
+ * 100 us. The mark beside the result tells a child that came to its end from one that died, or that
+ * called exit() in the middle.
+ *
+ * Children are waited for by pid, never by wait(-1): the program may have children of its own. They
+ * die with the parent (PR_SET_PDEATHSIG, and getppid() in case he was dead before that was set).
+ * stdout is flushed before each fork, so that buffered text is not written twice, and by each
+ * child.
+ *
+ * "Alive" counts processes started and not yet waited for: a zombie holds its pid.
+ *
+ * Source: fork(2), waitpid(2), prctl(2); the textbook's Process(target=...).start(), .join(). */
+#include "engine/plan.h"
+#include "engine/spawn.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A child's place. Writer: the child, until it ends; reader: the parent, after waitpid(). */
+struct place {
+    bool ended; /* written last: code and result are there */
+    int code;
+    _Alignas(16) unsigned char result[];
+};
+
+struct spawn {
+    const struct twin_map *map;
+    pid_t parent;
+    pid_t *pids; /* of the batch */
+    char *places;
+    size_t place_bytes, places_bytes;
+};
+
+static struct place *place_of(const struct spawn *spawn, size_t number)
+{
+    return (struct place *)(spawn->places + number * spawn->place_bytes);
+}
+
+/* ---- one child ---------------------------------------------------------------------------------
+ */
+
+static _Noreturn void live(const struct spawn *spawn, size_t item, struct place *place)
+{
+    size_t failed;
+    struct twin_map one = *spawn->map;
+    one.items = (const char *)one.items + item * one.item_size;
+    one.results = place->result;
+    twini_inside_task = true;
+    place->code = twini_plan_run(&one, (void *)one.context, 0, 1, NULL, &failed);
+    place->ended = true; /* the end of the process orders this for the parent */
+    (void)fflush(stdout);
+    _exit(0);
+}
+
+static pid_t start_child(const struct spawn *spawn, size_t item, struct place *place)
+{
+    (void)fflush(stdout); /* an error stays in the stream, for its owner to see */
+    place->ended = false;
+    pid_t pid = fork();
+    if (pid != 0)
+        return pid;
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != spawn->parent)
+        _exit(1);
+    live(spawn, item, place);
+}
+
+/* Waits for one child. 0, or the kind of failure in *failure. */
+static int wait_for_child(const struct spawn *spawn, pid_t pid, size_t item,
+                          const struct place *place, struct twin_failure *failure)
+{
+    int status = 0, wait_errno = 0;
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR) {
+            wait_errno = errno; /* ECHILD: the program ignores SIGCHLD, or has waited for it */
+            break;
+        }
+    *failure = (struct twin_failure){.index = item,
+                                     .pid = pid,
+                                     .wait_status = status,
+                                     .sys_errno = wait_errno,
+                                     .task_code = place->code};
+    if (!place->ended || (!wait_errno && status != 0)) {
+        failure->kind = TWIN_FAILURE_WORKER;
+        failure->task_code = 0;
+        return TWIN_EWORKER;
+    }
+    if (place->code != 0) {
+        *failure = (struct twin_failure){
+            .kind = TWIN_FAILURE_TASK, .index = item, .task_code = place->code};
+        return TWIN_ETASK;
+    }
+    memcpy((char *)spawn->map->results + item * spawn->map->result_size, place->result,
+           spawn->map->result_size);
+    return 0;
+}
+
+/* ---- a batch -----------------------------------------------------------------------------------
+ */
+
+/* report: begin spawn */
+static int run_batch(const struct spawn *spawn, const struct twin_spawn_options *options,
+                     size_t first, size_t items, struct twin_spawn_report *report)
+{
+    struct twin_failure failure, fork_failure = {.kind = TWIN_FAILURE_NONE};
+    int result = 0;
+    size_t alive = 0;
+    for (; alive < items; alive++) {
+        spawn->pids[alive] = start_child(spawn, first + alive, place_of(spawn, alive));
+        if (spawn->pids[alive] < 0) {
+            fork_failure.kind = TWIN_FAILURE_SYSTEM;
+            fork_failure.sys_errno = errno;
+            break;
+        }
+        if (options->progress)
+            options->progress(++report->started, options->progress_arg);
+        else
+            report->started++;
+    }
+    if (alive > report->most_alive)
+        report->most_alive = alive;
+    for (size_t i = 0; i < alive; i++) { /* the whole batch, also after a failure */
+        int error = wait_for_child(spawn, spawn->pids[i], first + i, place_of(spawn, i), &failure);
+        if (error && !result) {
+            result = error;
+            report->failure = failure;
+        }
+    }
+    if (fork_failure.kind && !result) {
+        result = TWIN_ESYSTEM;
+        report->failure = fork_failure;
+    }
+    return result;
+}
+/* report: end spawn */
+
+int twini_spawn_proc(const struct twin_spawn_options *options, const struct twin_map *map,
+                     size_t batch, struct twin_spawn_report *report)
+{
+    struct spawn spawn = {.map = map, .parent = getpid()};
+    spawn.place_bytes = (sizeof(struct place) + map->result_size + 15) / 16 * 16;
+    if (batch > PTRDIFF_MAX / spawn.place_bytes || batch > PTRDIFF_MAX / sizeof *spawn.pids)
+        return TWIN_ENOMEM;
+    spawn.places_bytes = batch * spawn.place_bytes;
+    spawn.pids = malloc(batch * sizeof *spawn.pids);
+    spawn.places = mmap(NULL, spawn.places_bytes, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    int error = !spawn.pids || spawn.places == MAP_FAILED ? TWIN_ENOMEM : 0;
+    for (size_t first = 0; first < map->count && !error; first += batch) {
+        size_t rest = map->count - first;
+        error = run_batch(&spawn, options, first, rest < batch ? rest : batch, report);
+    }
+    if (spawn.places != MAP_FAILED)
+        (void)munmap(spawn.places, spawn.places_bytes); /* cannot fail: the mapping is ours */
+    free(spawn.pids);
+    return error;
+}
