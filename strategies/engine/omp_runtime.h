@@ -1,0 +1,162 @@
+/* omp_runtime.h: the caller's side of an omp pool, and what the *_omp.c files share.
+ *
+ * struct twini_omp belongs to the thread that opened the pool: OpenMP gives each thread a team of
+ * its own, so only that thread may call, and it needs no lock. Threads of the team touch only what
+ * says so below. Three places a call can be in:
+ *
+ * - kept: submitted outside of a scope; nothing runs it yet, and the list is the caller's
+ * - flying: an OpenMP task points at it; the list is still the caller's, only the job is shared
+ * - queued: in the executor's queue (executor_omp.c), where worker tasks take it from */
+#ifndef TWINI_OMP_RUNTIME_H
+#define TWINI_OMP_RUNTIME_H
+
+#include "engine/future.h"
+#include "engine/plan.h"
+
+#include <stdalign.h>
+
+/* A map that is being run: what its chunks share. Lives in map_omp.c. */
+struct twini_omp_chunks {
+    struct twin_map map; /* a copy: the caller's may go */
+    struct twini_plan plan;
+    struct twini_omp *omp;
+    alignas(64) _Atomic size_t next;   /* first chunk that nobody has claimed */
+    alignas(64) _Atomic size_t lowest; /* lowest item known to have failed; SIZE_MAX: none */
+    int code;                          /* of that item; written under a critical section */
+};
+
+/* A single call's future, or the head of a map's. Copies of item and context lie behind it. */
+struct twini_omp_job {
+    struct twin_future future; /* first: the owner's handle is the same address */
+    struct twini_omp_job *next;
+    struct twini_omp *omp;
+    _Atomic size_t tasks; /* OpenMP tasks that still point here; the last use of the job by each */
+    twin_task *task;
+    void *context;
+    const void *item;
+};
+
+struct twini_omp_list {
+    struct twini_omp_job *first, *last;
+    size_t count;
+};
+
+/* What one thread of the team counts; written by that thread alone, read by the caller. */
+struct twini_omp_lane {
+    alignas(64) _Atomic uint64_t tasks;
+    _Atomic uint64_t chunks;
+    _Atomic uint64_t claims;
+};
+
+struct twini_omp {
+    struct twin_pool *pool;
+    pthread_t opener;
+    unsigned team; /* threads, the caller included; 0: not started yet */
+    int level;     /* nesting that calls must come from: 0, or 1 in the scope's body */
+    bool in_scope;
+    int broken; /* why the team could not be started, for good; or 0 */
+    struct twin_failure broken_failure;
+    int dynamic; /* the caller's OMP_DYNAMIC, while a region of ours runs */
+    struct twini_omp_list kept, flying;
+    struct twini_omp_queue *queue;        /* executor_omp.c; NULL until the first submit */
+    struct twini_omp_iterator *iterators; /* executor_omp.c; those that are not complete */
+    struct twini_omp_lane *lanes;         /* one for each thread of the team */
+    uint64_t inline_tasks, caller_parks;  /* written by the caller alone */
+    size_t last_chunk;
+    _Atomic bool stop; /* written by the caller, read by tasks: what has not started stays kept */
+};
+
+/* ---- omp_runtime.c ------------------------------------------------------------------------ */
+
+/* May this thread call now? 0; TWIN_ENESTED in a parallel region that is not our scope;
+ * TWIN_ENOTSUP from a thread that did not open the pool (only proc can do that). */
+int twini_omp_enter(const struct twini_omp *omp);
+/* Each region of the pool lies between these two. begin starts the team if there is none. */
+int twini_omp_begin(struct twini_omp *omp);
+void twini_omp_end(struct twini_omp *omp);
+/* As strategy->wait, for a caller who stands inside the region. */
+int twini_omp_linger(struct twini_omp *omp, const struct twini_wait *wait);
+/* Sleeps a little, and longer each time: *pause starts at 0. Not past the deadline. */
+void twini_omp_relax(struct twini_omp *omp, unsigned *pause, int64_t deadline_ns);
+
+/* The calling thread's counters, and a plain increment: there is one writer only. */
+struct twini_omp_lane *twini_omp_lane(struct twini_omp *omp);
+static inline void twini_omp_count(_Atomic uint64_t *counter)
+{
+    /* relaxed: counters order nothing */
+    uint64_t old = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, old + 1, memory_order_relaxed);
+}
+
+/* Asked by a task before it begins a call: should the rest stay kept? */
+static inline bool twini_omp_stopped(struct twini_omp *omp)
+{
+    /* relaxed: seeing it late means one more call that runs now rather than later */
+    return atomic_load_explicit(&omp->stop, memory_order_relaxed);
+}
+
+/* ---- map_omp.c ---------------------------------------------------------------------------- */
+
+int twini_omp_map(struct twin_pool *pool, const struct twin_map *map);
+void twini_omp_chunks_init(struct twini_omp_chunks *run, struct twini_omp *omp,
+                           const struct twin_map *map);
+/* Runs one chunk, unless an item below it is known to have failed. */
+void twini_omp_chunk_run(struct twini_omp_chunks *run, size_t index);
+/* Claims the next chunk. False when all are claimed. */
+bool twini_omp_chunk_claim(struct twini_omp_chunks *run, size_t *index);
+/* The outcome, once all chunks are done: 0 or TWIN_ETASK with its failure. */
+int twini_omp_chunks_outcome(const struct twini_omp_chunks *run, struct twin_failure *failure);
+
+/* ---- apply_omp.c -------------------------------------------------------------------------- */
+
+int twini_omp_apply(struct twin_pool *pool, const struct twin_call *call, void *result);
+
+/* ---- async_omp.c -------------------------------------------------------------------------- */
+
+int twini_omp_apply_async(struct twin_pool *pool, const struct twin_call *call,
+                          struct twin_future **future);
+int twini_omp_map_async(struct twin_pool *pool, const struct twin_map *map,
+                        struct twin_future **future);
+/* A job with copies of item and context, referenced by owner and engine; NULL: out of memory. */
+struct twini_omp_job *twini_omp_job_make(struct twini_omp *omp, const struct twin_call *call);
+/* Runs a single call if nobody has begun or cancelled it. */
+void twini_omp_job_run(struct twini_omp_job *job);
+/* The caller's own help: runs what is left of a single call or a map, until the deadline. */
+void twini_omp_job_help(struct twini_omp_job *job, int64_t deadline_ns);
+/* Cancels a call, or a whole map, that has not started. True if this call did it. */
+bool twini_omp_job_cancel(struct twini_omp_job *job);
+void twini_omp_free_future(struct twin_future *future);
+/* Inside a region: turns what is kept into tasks. Stops early when wait (may be NULL) is over. */
+void twini_omp_launch_kept(struct twini_omp *omp, const struct twini_wait *wait);
+/* Gives up the references to jobs that no task points at; keeps again what was not started. */
+void twini_omp_retire(struct twini_omp *omp, bool all);
+/* Outside of a scope: opens a region for all that is kept. wait NULL, or without a deadline: runs
+ * all of it. With a deadline: until it is over; the rest stays kept. */
+int twini_omp_run_kept(struct twini_omp *omp, const struct twini_wait *wait);
+/* Gives up the references to all jobs that are kept or fly; each has an outcome, or never will. */
+void twini_omp_drop_jobs(struct twini_omp *omp);
+/* Inside the region: runs and waits for all that was submitted. */
+void twini_omp_complete(struct twini_omp *omp);
+
+/* ---- executor_omp.c ----------------------------------------------------------------------- */
+
+int twini_omp_submit(struct twin_pool *pool, const struct twin_call *call,
+                     struct twin_future **future);
+int twini_omp_executor_map(struct twin_pool *pool, const struct twin_map *map,
+                           struct twin_iterator **iterator);
+int twini_omp_iterator_next(struct twin_iterator *iterator, const void **results, size_t *count,
+                            int64_t deadline_ns);
+void twini_omp_iterator_release(struct twin_iterator *iterator);
+bool twini_omp_executor_idle(const struct twini_omp *omp);
+/* Inside a region: starts worker tasks for what is queued, and for open iterators. */
+void twini_omp_executor_launch(struct twini_omp *omp);
+/* A waiting caller works too: runs one call off the queue or, in a team of one, where nobody else
+ * would, a chunk of an open map. False: there is nothing. */
+bool twini_omp_executor_step(struct twini_omp *omp);
+/* The caller works until queue and iterators are empty (workers may still run the last ones). */
+void twini_omp_executor_drain(struct twini_omp *omp);
+/* Ends all that has not started: TWIN_ECANCELLED, or why the team could not be started. */
+void twini_omp_executor_fail(struct twini_omp *omp, int error);
+void twini_omp_executor_free(struct twini_omp *omp);
+
+#endif

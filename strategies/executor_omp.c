@@ -1,0 +1,397 @@
+/* executor_omp.c: the executor on OpenMP: worker tasks that live while there is something to do.
+ *
+ * apply_async makes a task of each call. An executor is the other way round: submit puts the call
+ * into a queue, first in, first out, and starts a worker if there are fewer than the pool has
+ * threads; the worker is a task that takes call after call and ends when it finds the queue empty.
+ * So there is one task per burst of calls, and calls start in the order of submission (libgomp's
+ * own queues do not promise that). The caller is the last worker: he works when he waits without
+ * deadline, when the queue is full, and at the end of the scope.
+ *
+ * A map goes the same way: workers claim chunks in order and mark each one done; the iterator waits
+ * for its next chunk and computes chunks itself meanwhile.
+ *
+ * Outside of a scope submits wait in the queue until somebody really waits (async_omp.c opens the
+ * region).
+ *
+ * The queue has one producer (the caller) and many consumers. head and tail only grow, so a slot
+ * that was read before head was moved by compare-and-swap cannot have been reused.
+ *
+ * Source: CPython concurrent/futures/thread.py (the shape); Dekker's handshake (worker and
+ * submitter). */
+#include "engine/omp_runtime.h"
+
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_QUEUED = 1 << 16 }; /* past it, or past max_pending, the submitter works */
+
+struct twini_omp_queue {
+    size_t capacity, mask;
+    alignas(64) _Atomic size_t head;     /* moved by whoever takes a call */
+    alignas(64) _Atomic size_t tail;     /* moved by the caller */
+    alignas(64) _Atomic unsigned active; /* worker tasks, started or about to */
+    struct twini_omp_job *_Atomic slots[];
+};
+
+/* ---- the queue ---------------------------------------------------------------------------- */
+
+static struct twini_omp_queue *queue_make(size_t capacity)
+{
+    size_t slots = 1;
+    if (capacity > MOST_QUEUED)
+        capacity = MOST_QUEUED;
+    while (slots < capacity)
+        slots *= 2;
+    struct twini_omp_queue *queue;
+    size_t bytes = sizeof *queue + slots * sizeof queue->slots[0];
+    queue = aligned_alloc(alignof(struct twini_omp_queue), (bytes + 63) / 64 * 64);
+    if (!queue)
+        return NULL;
+    memset(queue, 0, bytes);
+    queue->capacity = capacity;
+    queue->mask = slots - 1;
+    return queue;
+}
+
+static const struct twin_failure no_failure = {.kind = TWIN_FAILURE_NONE};
+
+static bool is_empty(struct twini_omp_queue *queue)
+{
+    /* order: seq_cst; half of the handshake with start_worker(): we said that we leave, now we look
+     * once more; the submitter put a call there, now he looks whether we are leaving */
+    return atomic_load_explicit(&queue->head, memory_order_seq_cst) ==
+           atomic_load_explicit(&queue->tail, memory_order_seq_cst);
+}
+
+static size_t length(struct twini_omp_queue *queue)
+{
+    /* relaxed: tail is the caller's, and so is this question.
+     * order: acquire; pairs with the compare-and-swap in take(); the slots were read */
+    return atomic_load_explicit(&queue->tail, memory_order_relaxed) -
+           atomic_load_explicit(&queue->head, memory_order_acquire);
+}
+
+static struct twini_omp_job *take(struct twini_omp_queue *queue)
+{
+    /* relaxed: the compare-and-swap will tell if it was old */
+    size_t head = atomic_load_explicit(&queue->head, memory_order_relaxed);
+    for (;;) {
+        /* order: acquire; pairs with put(); the call is readable */
+        if (head == atomic_load_explicit(&queue->tail, memory_order_acquire))
+            return NULL;
+        struct twini_omp_job *job =
+            atomic_load_explicit(&queue->slots[head & queue->mask], memory_order_relaxed);
+        /* order: release; pairs with acquire in is_full(); the slot was read */
+        if (atomic_compare_exchange_weak_explicit(&queue->head, &head, head + 1,
+                                                  memory_order_acq_rel, memory_order_acquire))
+            return job;
+    }
+}
+
+/* One more worker, if there are fewer than the team has threads beside the caller. */
+static bool enlist(struct twini_omp *omp)
+{
+    _Atomic unsigned *active = &omp->queue->active;
+    unsigned now = atomic_load_explicit(active, memory_order_seq_cst); /* order: see is_empty() */
+    while (now + 1 < omp->team)
+        if (atomic_compare_exchange_weak_explicit(active, &now, now + 1, memory_order_seq_cst,
+                                                  memory_order_seq_cst))
+            return true;
+    return false;
+}
+
+static bool run_next(struct twini_omp *omp)
+{
+    struct twini_omp_job *job = omp->queue ? take(omp->queue) : NULL;
+    if (!job)
+        return false;
+    twini_omp_job_run(job);
+    twini_future_drop(&job->future);
+    return true;
+}
+
+/* report: begin executor */
+static void put(struct twini_omp_queue *queue, struct twini_omp_job *job)
+{
+    size_t tail = atomic_load_explicit(&queue->tail, memory_order_relaxed); /* ours */
+    atomic_store_explicit(&queue->slots[tail & queue->mask], job, memory_order_relaxed);
+    /* order: seq_cst; publishes the call, and is half of the handshake of is_empty() */
+    atomic_store_explicit(&queue->tail, tail + 1, memory_order_seq_cst);
+}
+
+static void work(struct twini_omp *omp)
+{
+    struct twini_omp_queue *queue = omp->queue;
+    do {
+        while (!twini_omp_stopped(omp) && run_next(omp))
+            ;
+        atomic_fetch_sub_explicit(&queue->active, 1, memory_order_seq_cst); /* see is_empty() */
+    } while (!twini_omp_stopped(omp) && !is_empty(queue) && enlist(omp));
+}
+
+static bool start_worker(struct twini_omp *omp)
+{
+    if (!enlist(omp))
+        return false;
+#pragma omp task default(none) firstprivate(omp)
+    work(omp);
+    return true;
+}
+/* report: end executor */
+
+int twini_omp_submit(struct twin_pool *pool, const struct twin_call *call,
+                     struct twin_future **future)
+{
+    struct twini_omp *omp = pool->engine;
+    int error = twini_omp_enter(omp);
+    if (error)
+        return error;
+    if (omp->broken)
+        return twini_pool_fail(pool, omp->broken, &omp->broken_failure);
+    if (!omp->queue)
+        omp->queue = queue_make(pool->options.max_pending);
+    struct twini_omp_job *job = omp->queue ? twini_omp_job_make(omp, call) : NULL;
+    if (!job)
+        return twini_pool_fail(pool, TWIN_ENOMEM, &no_failure);
+    *future = &job->future;
+    while (length(omp->queue) >= omp->queue->capacity)
+        if (omp->in_scope)
+            (void)run_next(omp);
+        else
+            (void)twini_omp_run_kept(omp, NULL); /* an error is in the futures */
+    put(omp->queue, job);
+    if (omp->in_scope)
+        start_worker(omp);
+    return 0;
+}
+
+/* ---- the map and its iterator ------------------------------------------------------------- */
+
+struct twini_omp_iterator {
+    struct twin_iterator head;
+    struct twini_omp *omp;
+    struct twini_omp_iterator *next; /* in omp->iterators */
+    bool listed;
+    _Atomic unsigned references; /* the owner's, and one for each worker task */
+    size_t at;                   /* next chunk to hand out */
+    size_t end;                  /* chunks from here on were dropped before they were claimed, */
+    int dropped;                 /* and why */
+    struct twini_omp_chunks run;
+    _Atomic bool done[]; /* for each chunk */
+};
+
+static void drop_reference(struct twini_omp_iterator *iterator)
+{
+    /* order: acq_rel; all use of it by others happens before it is freed */
+    if (atomic_fetch_sub_explicit(&iterator->references, 1, memory_order_acq_rel) == 1)
+        free(iterator);
+}
+
+static bool is_done(struct twini_omp_iterator *iterator, size_t chunk)
+{
+    /* order: acquire; pairs with release in iterator_step(); the results are readable */
+    return atomic_load_explicit(&iterator->done[chunk], memory_order_acquire);
+}
+
+static bool iterator_step(struct twini_omp_iterator *iterator)
+{
+    size_t chunk;
+    if (!twini_omp_chunk_claim(&iterator->run, &chunk))
+        return false;
+    twini_omp_chunk_run(&iterator->run, chunk);
+    /* order: release; pairs with acquire in is_done(); publishes the results */
+    atomic_store_explicit(&iterator->done[chunk], true, memory_order_release);
+    return true;
+}
+
+static void launch_iterator(struct twini_omp *omp, struct twini_omp_iterator *iterator)
+{
+    for (unsigned worker = 1; worker < omp->team; worker++) {
+        /* relaxed: the task's creation orders it */
+        atomic_fetch_add_explicit(&iterator->references, 1, memory_order_relaxed);
+#pragma omp task default(none) firstprivate(omp, iterator)
+        {
+            while (!twini_omp_stopped(omp) && iterator_step(iterator))
+                ;
+            drop_reference(iterator);
+        }
+    }
+}
+
+/* Claims all chunks that nobody has, for nobody. */
+static void drop_chunks(struct twini_omp_iterator *iterator, int error)
+{
+    size_t chunks = iterator->run.plan.chunks;
+    /* relaxed: it decides who has a chunk, and publishes nothing */
+    size_t claimed = atomic_exchange_explicit(&iterator->run.next, chunks, memory_order_relaxed);
+    if (claimed < chunks) {
+        iterator->end = claimed;
+        iterator->dropped = error;
+    }
+}
+
+static void unlist(struct twini_omp_iterator *iterator)
+{
+    if (!iterator->listed)
+        return;
+    struct twini_omp_iterator **link = &iterator->omp->iterators;
+    while (*link != iterator)
+        link = &(*link)->next;
+    *link = iterator->next;
+    iterator->listed = false;
+}
+
+int twini_omp_executor_map(struct twin_pool *pool, const struct twin_map *map,
+                           struct twin_iterator **made)
+{
+    struct twini_omp *omp = pool->engine;
+    int error = twini_omp_enter(omp);
+    if (error)
+        return error;
+    if (omp->broken)
+        return twini_pool_fail(pool, omp->broken, &omp->broken_failure);
+    struct twini_plan plan =
+        twini_plan_make(map->count, map->chunk, pool->options.workers, SIZE_MAX);
+    struct twini_omp_iterator *iterator;
+    size_t context_at = (sizeof *iterator + plan.chunks * sizeof iterator->done[0] + 15) / 16 * 16;
+    size_t bytes = (context_at + map->context_size + 63) / 64 * 64;
+    iterator = aligned_alloc(alignof(struct twini_omp_iterator), bytes);
+    if (!iterator)
+        return twini_pool_fail(pool, TWIN_ENOMEM, &no_failure);
+    memset(iterator, 0, bytes);
+    iterator->head = (struct twin_iterator){.pool = pool, .strategy = pool->strategy};
+    iterator->omp = omp;
+    iterator->end = plan.chunks;
+    atomic_init(&iterator->references, 1);
+    twini_omp_chunks_init(&iterator->run, omp, map);
+    if (map->context_size)
+        iterator->run.map.context =
+            memcpy((char *)iterator + context_at, map->context, map->context_size);
+    iterator->next = omp->iterators;
+    iterator->listed = true;
+    omp->iterators = iterator;
+    if (omp->in_scope)
+        launch_iterator(omp, iterator);
+    *made = &iterator->head;
+    return 0;
+}
+
+static bool is_next_there(void *arg)
+{
+    struct twini_omp_iterator *iterator = arg;
+    return iterator->at >= iterator->end || is_done(iterator, iterator->at);
+}
+
+static int wait_for_next(struct twini_omp_iterator *iterator, int64_t deadline_ns)
+{
+    struct twini_omp *omp = iterator->omp;
+    struct twini_wait wait = {.ready = is_next_there, .arg = iterator, .deadline_ns = deadline_ns};
+    if (twini_now_ns() >= deadline_ns)
+        return TWIN_ETIMEOUT;
+    int error = twini_omp_enter(omp);
+    if (error)
+        return error;
+    if (!omp->in_scope) {
+        (void)twini_omp_run_kept(omp, &wait); /* an error is in iterator->dropped */
+        return is_next_there(iterator) ? 0 : TWIN_ETIMEOUT;
+    }
+    if (deadline_ns == INT64_MAX || omp->team == 1)
+        while (!is_next_there(iterator) && twini_now_ns() < deadline_ns && iterator_step(iterator))
+            ;
+    return twini_omp_linger(omp, &wait);
+}
+
+static int end_early(struct twini_omp_iterator *iterator, int error)
+{
+    iterator->head.error = error;
+    return error;
+}
+
+int twini_omp_iterator_next(struct twin_iterator *head, const void **results, size_t *count,
+                            int64_t deadline_ns)
+{
+    struct twini_omp_iterator *iterator = (struct twini_omp_iterator *)head;
+    const struct twini_omp_chunks *run = &iterator->run;
+    if (iterator->at == run->plan.chunks)
+        return 0;
+    int error = is_next_there(iterator) ? 0 : wait_for_next(iterator, deadline_ns);
+    if (error)
+        return error;
+    if (iterator->at >= iterator->end)
+        return end_early(iterator, iterator->dropped);
+    /* All chunks below were good, so a failure up to here is in this chunk, and final. */
+    size_t first = twini_plan_first(&run->plan, iterator->at);
+    size_t items = twini_plan_items(&run->plan, iterator->at);
+    struct twin_failure failure;
+    if (twini_omp_chunks_outcome(run, &failure) && failure.index < first + items) {
+        head->failure = failure;
+        return end_early(iterator, TWIN_ETASK);
+    }
+    *results = (const char *)run->map.results + first * run->map.result_size;
+    *count = items;
+    iterator->at++;
+    return 0;
+}
+
+void twini_omp_iterator_release(struct twin_iterator *head)
+{
+    struct twini_omp_iterator *iterator = (struct twini_omp_iterator *)head;
+    unsigned pause = 0;
+    drop_chunks(iterator, TWIN_ECANCELLED);
+    unlist(iterator);
+    for (size_t chunk = iterator->at; chunk < iterator->end; chunk++)
+        while (!is_done(iterator, chunk)) /* workers are at it; the arrays are the caller's */
+            twini_omp_relax(iterator->omp, &pause, INT64_MAX);
+    drop_reference(iterator);
+}
+
+/* ---- all that is submitted ---------------------------------------------------------------- */
+
+bool twini_omp_executor_step(struct twini_omp *omp)
+{
+    if (run_next(omp))
+        return true;
+    return omp->team == 1 && omp->iterators && iterator_step(omp->iterators);
+}
+
+bool twini_omp_executor_idle(const struct twini_omp *omp)
+{
+    return !omp->iterators && (!omp->queue || is_empty(omp->queue));
+}
+
+void twini_omp_executor_launch(struct twini_omp *omp)
+{
+    size_t queued = omp->queue ? length(omp->queue) : 0;
+    for (size_t worker = 0; worker < queued; worker++)
+        if (!start_worker(omp))
+            break;
+    for (struct twini_omp_iterator *each = omp->iterators; each; each = each->next)
+        launch_iterator(omp, each);
+}
+
+void twini_omp_executor_drain(struct twini_omp *omp)
+{
+    while (!twini_omp_stopped(omp) && run_next(omp))
+        ;
+    while (!twini_omp_stopped(omp) && omp->iterators) {
+        while (iterator_step(omp->iterators))
+            ;
+        unlist(omp->iterators);
+    }
+}
+
+void twini_omp_executor_fail(struct twini_omp *omp, int error)
+{
+    struct twini_omp_job *job;
+    while (omp->queue && (job = take(omp->queue)) != NULL) {
+        if (twini_future_start(&job->future))
+            twini_future_finish(&job->future, error, &omp->broken_failure);
+        twini_future_drop(&job->future);
+    }
+    while (omp->iterators) {
+        omp->iterators->head.failure = omp->broken_failure;
+        drop_chunks(omp->iterators, error);
+        unlist(omp->iterators);
+    }
+}
