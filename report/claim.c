@@ -101,8 +101,8 @@ static void say(const struct claim *claim, const struct comparison *result, cons
     if (other)
         add_name(&name, other);
     places_take(&places, "other", &name);
-    places_set(&places, "ratio", "%s", label_number(result->ratio).text);
-    places_set(&places, "inverse", "%s", label_number(1 / result->ratio).text);
+    places_set(&places, "ratio", "%s", label_ratio(result->ratio).text);
+    places_set(&places, "inverse", "%s", label_ratio(1 / result->ratio).text);
     places_set(&places, "one_value", "%s", label_count(one_value).text);
     places_set(&places, "other_value", "%s", label_count(other_value).text);
     if (places_fill(&places, sentence, claim->name, &finding->sentence, &error) != 0)
@@ -131,7 +131,7 @@ static void add_basis(struct text *out, const struct comparison *result, const s
     text_add(out, " / ");
     row_describe(out, other);
     if (isfinite(result->ratio))
-        text_add(out, " = %s", label_number(result->ratio).text);
+        text_add(out, " = %s", label_ratio(result->ratio).text);
     if (isfinite(result->lo))
         text_add(out, " %s", label_interval(result->lo, result->hi).text);
     if (result->rounds > 0)

@@ -48,9 +48,13 @@ bool report_has_family(const struct report *report, const char *family)
 
 void add_limit(struct text *out, const struct row *row)
 {
-    text_add(out, "%s", outcome_name(row->outcome));
+    static const char *const words[] = {"ok",          "measured once",     "extrapolated",
+                                        "skipped",     "unsupported",       "stopped by a limit",
+                                        "timed out",   "killed for memory", "failed",
+                                        "wrong result"};
+    text_add(out, "%s", words[row->outcome]);
     if (row->limit[0])
-        text_add(out, ": %s", row->limit);
+        text_add(out, ": %s", strcmp(row->limit, "our_ceiling") ? row->limit : "our ceiling");
     if (row->detail[0])
         text_add(out, " (%s)", row->detail);
 }

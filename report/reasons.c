@@ -92,6 +92,8 @@ static void managing(const struct report *report, const char *backend, struct ve
         verdict->truth = TRUTH_FAILS;
         break;
     case STANDS_SLOWER:
+        text_add(&verdict->why, " The call itself is %s of what map_async takes longer.",
+                 label_percent(in_call / longer).text);
         verdict->truth = in_call >= MOST_OF_IT * longer ? TRUTH_HOLDS : TRUTH_FAILS;
         break;
     default:
@@ -104,6 +106,27 @@ static double sleeps_per_task(const struct row *row)
 {
     double run = row_median(row, COLUMN_n_run);
     return row_median(row, COLUMN_voluntary_switches) / (run > 0 ? run : row_number(row, COLUMN_n));
+}
+
+/* "3 times per call", or "once in 1200 calls" where that is rare. */
+static void add_sleeps(struct text *out, const struct row *row)
+{
+    double sleeps = sleeps_per_task(row);
+
+    if (sleeps > 0 && sleeps < 0.05)
+        text_add(out, "once in %s calls", label_number(1 / sleeps).text);
+    else
+        text_add(out, "%s times per call", label_number(sleeps).text);
+    text_add(out, " in %s", row_field(row, COLUMN_strategy));
+}
+
+static void add_both_sleeps(struct text *out, const struct row *sync, const struct row *async)
+{
+    text_add(out, "Somebody goes to sleep ");
+    add_sleeps(out, sync);
+    text_add(out, ", ");
+    add_sleeps(out, async);
+    text_add(out, ".");
 }
 
 /* C5, "it does not block": then the caller must be free for a good part of the time. */
@@ -119,12 +142,10 @@ static void not_blocking(const struct report *report, const char *backend, struc
         return;
     text_add(&verdict->why, "The caller is busy submitting for %s of the time.",
              label_percent(share).text);
-    if (sync && isfinite(sleeps_per_task(sync)) && isfinite(sleeps_per_task(async)))
-        text_add(&verdict->why,
-                 " Somebody goes to sleep %s times per call in apply, %s times in "
-                 "apply_async.",
-                 label_number(sleeps_per_task(sync)).text,
-                 label_number(sleeps_per_task(async)).text);
+    if (sync && isfinite(sleeps_per_task(sync)) && isfinite(sleeps_per_task(async))) {
+        text_add(&verdict->why, " ");
+        add_both_sleeps(&verdict->why, sync, async);
+    }
     if (1 - share >= MOST_OF_IT)
         verdict->truth = TRUTH_HOLDS;
     else if (1 - share <= HARDLY_ANY) {
@@ -146,9 +167,7 @@ static void less_idle(const struct report *report, const char *backend, struct v
 
     if (!isfinite(a) || !isfinite(b))
         return;
-    text_add(&verdict->why,
-             "Somebody goes to sleep %s times per call in apply_async, %s times in apply.",
-             label_number(a).text, label_number(b).text);
+    add_both_sleeps(&verdict->why, sync, async);
     verdict->truth = a < 0.9 * b ? TRUTH_HOLDS : TRUTH_FAILS;
     add_n(&verdict->why, async);
 }

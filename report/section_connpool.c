@@ -36,7 +36,7 @@ static void add_count_metric(struct text *out, double value)
 
 static double workers_of(const struct row *row)
 {
-    double workers = row_metric(row, "workers");
+    double workers = row_median(row, COLUMN_distinct_workers);
     return isfinite(workers) ? workers : row_number(row, COLUMN_workers);
 }
 
@@ -66,10 +66,10 @@ static size_t fill_workload(struct report *report)
             continue;
         }
         add_count_metric(&out, workers_of(row));
-        add_count_metric(&out, row_metric(row, "connections"));
+        add_count_metric(&out, row_metric(row, "holders_bound"));
         add_count_metric(&out, row_metric_max(row, "most_holders"));
-        add_count_metric(&out, row_number(row, COLUMN_n));
-        add_count_metric(&out, row_metric(row, "waited"));
+        add_count_metric(&out, row_median(row, COLUMN_n_run));
+        add_count_metric(&out, row_metric(row, "waited_count"));
         add_time_metric(&out, row, "wait_p50_ns");
         add_time_metric(&out, row, "wait_p99_ns");
         add_time_metric(&out, row, "wait_max_ns");
@@ -99,8 +99,8 @@ static const struct row *workload_row(const struct report *report, const char *b
 
 static void add_first_answer(const struct row *row, struct text *out)
 {
-    double most = row_metric_max(row, "most_holders"), bound = row_metric(row, "connections");
-    double waited = row_metric(row, "waited");
+    double most = row_metric_max(row, "most_holders"), bound = row_metric(row, "holders_bound");
+    double waited = row_metric(row, "waited_count");
 
     text_add(out, "With %s as workers, %s of them asked for %s connections. ",
              backend_name(row_field(row, COLUMN_backend)), label_count(workers_of(row)).text,
@@ -110,12 +110,16 @@ static void add_first_answer(const struct row *row, struct text *out)
                  label_count(most).text, most <= bound ? "kept" : "broken");
     if (isfinite(waited))
         text_add(out, "%s of %s operations had to wait. ", label_count(waited).text,
-                 label_count(row_number(row, COLUMN_n)).text);
+                 label_count(row_median(row, COLUMN_n_run)).text);
     if (isfinite(row_metric(row, "wait_p50_ns")))
         text_add(out, "The median wait was %s, the longest %s. ",
                  label_time(row_metric(row, "wait_p50_ns")).text,
                  label_time(row_metric_max(row, "wait_max_ns")).text);
-    text_add(out, "Nobody got an error: whoever came too many waited for a release. ");
+    double gave_up = row_metric_sum(row, "timed_out_count");
+    if (gave_up < 1)
+        text_add(out, "Nobody was turned away: whoever came too many waited for a release.\n");
+    else if (isfinite(gave_up))
+        text_add(out, "%s gave up waiting.\n", label_count(gave_up).text);
 }
 
 static void fill_first_answer(struct report *report)
@@ -130,7 +134,8 @@ static void fill_first_answer(struct report *report)
                 &report->places, "connpool_line",
                 "A ConnectionPool with a semaphore: %s processes shared %s connections, and at "
                 "most %s were in use at once.",
-                label_count(workers_of(row)).text, label_count(row_metric(row, "connections")).text,
+                label_count(workers_of(row)).text,
+                label_count(row_metric(row, "holders_bound")).text,
                 label_count(row_metric_max(row, "most_holders")).text);
         if (row)
             add_first_answer(row, &out);
@@ -267,9 +272,9 @@ static void fill_crash(struct report *report)
         count++;
         text_add(&out, "| %s | %s |", row_field(row, COLUMN_strategy),
                  is_experiment(row, "soak") ? "killed at random points" : "killed while holding");
-        add_count_metric(&out, row_metric_sum(row, "kills"));
+        add_count_metric(&out, row_metric_sum(row, "killed_count"));
         add_count_metric(&out, row_metric_sum(row, "permits_lost"));
-        add_count_metric(&out, row_metric_sum(row, "recovered"));
+        add_count_metric(&out, row_metric_sum(row, "recovered_count"));
         add_count_metric(&out, row_metric_sum(row, "double_handouts"));
         add_time_metric(&out, row, "recovery_ns");
         double longest = row_metric_max(row, "recovery_max_ns");
@@ -282,26 +287,90 @@ static void fill_crash(struct report *report)
     places_take(&report->places, "connpool_crash", &out);
 }
 
+/* Acquire + release beside the bare semaphore pair, measured in turns in one process. */
 static void fill_price(struct report *report)
 {
+    static const char *const ways[][5] = {{"nobody else there", "sem_pair_ns", "bare_pair_ns",
+                                           "recovering_pair_ns", "recovering_vs_sem_ratio"},
+                                          {"one always waiting", "sem_contended_pair_ns",
+                                           "bare_contended_pair_ns", "recovering_contended_pair_ns",
+                                           "recovering_vs_sem_contended_ratio"}};
+    const char *last = "";
     struct text out = {0};
-    size_t count = 0;
 
+    text_add(
+        &out,
+        "| acquire + release | workers are | bare `sem_wait` + `sem_post` | bare | recovering | "
+        "recovering / semaphore |\n|---|---|---:|---:|---:|---:|\n");
     for (size_t i = 0; i < report->rows.count; i++) {
         const struct row *row = &report->rows.row[i];
-        if (!is_experiment(row, "price") || !isfinite(row_per_item(row)))
-            continue;
-        text_add(&out, "%s%s with %s %s",
-                 count ? ", " : "Acquire and release, with nobody else there: ",
-                 row_field(row, COLUMN_strategy), backend_name(row_field(row, COLUMN_backend)),
-                 label_time(row_per_item(row)).text);
-        count++;
+        for (size_t w = 0; w < 2; w++) {
+            if (!is_experiment(row, "price") || !isfinite(row_metric(row, ways[w][3])) ||
+                !row_is(row, COLUMN_strategy, "recovering"))
+                continue;
+            last = ways[w][0];
+            text_add(&out, "| %s | %s |", last, backend_name(row_field(row, COLUMN_backend)));
+            for (size_t m = 1; m < 4; m++)
+                add_time_metric(&out, row, ways[w][m]);
+            text_add(&out, " %s |\n", label_number(row_metric(row, ways[w][4])).text);
+        }
     }
-    double semop = limit_price(report, "bare_semop", NULL);
-    if (count > 0 && isfinite(semop))
-        text_add(&out, "; a bare `sem_wait` and `sem_post` %s", label_time(semop).text);
-    text_add(&out, count ? "." : "The price of acquire and release was not measured in this run.");
+    if (!last[0]) {
+        text_free(&out);
+        text_add(&out, "The price of acquire and release was not measured in this run.");
+    }
     places_take(&report->places, "connpool_price", &out);
+}
+
+/* ---- figure ------------------------------------------------------------------------------------
+ */
+
+static const char *const quantiles[][2] = {{"wait_p50_ns", "half of the waits are shorter"},
+                                           {"wait_p95_ns", "95 % are shorter"},
+                                           {"wait_p99_ns", "99 % are shorter"},
+                                           {"wait_max_ns", "the longest"}};
+
+static void draw_waits(struct report *report)
+{
+    struct text ticks = {0};
+    int y = 0;
+    struct plot *plot = plot_begin(&report->plots, "waits", 900, 360,
+                                   "How long does a worker wait for a connection?");
+
+    for (size_t i = report->rows.count; i-- > 0;) {
+        const struct row *row = &report->rows.row[i];
+        if (!is_experiment(row, "workload") || !isfinite(row_metric(row, "wait_max_ns")))
+            continue;
+        y++;
+        text_add(&ticks, "%s\"%s, %s, %s\" %d", y > 1 ? ", " : "", driver_of(row),
+                 row_field(row, COLUMN_strategy), backend_name(row_field(row, COLUMN_backend)), y);
+        for (size_t q = 0; q < 4; q++) /* a wait of 0 stands at the left edge */
+            text_add(&plot->data, "%.6g\t", fmax(10, row_metric(row, quantiles[q][0])));
+        text_add(&plot->data, "%d\n", y);
+    }
+    if (y == 0) {
+        report->plots.count--;
+        text_free(&plot->script);
+        return;
+    }
+    plot_time_axis(plot, "x");
+    text_add(&plot->script,
+             "set ytics (%s)\nset yrange [0.4:%d.6]\nset xlabel 'time from asking to having "
+             "(logarithmic)'\nset lmargin 30\nset key outside right center\nset rmargin 32\n"
+             "plot 'waits.dat' using 1:5:($4-$1):(0) with vectors nohead linecolor '#aaaaaa' "
+             "linewidth 2 notitle",
+             text_string(&ticks), y);
+    for (size_t q = 0; q < 4; q++) {
+        static const char *const colours[] = {"#0072B2", "#56B4E9", "#E69F00", "#D55E00"};
+        static const int shapes[] = {7, 5, 9, 13};
+        text_add(
+            &plot->script,
+            ", \\\n '' using %zu:5 with points pointtype %d pointsize 1.1 linecolor '%s' title '",
+            q + 1, shapes[q], colours[q]);
+        text_add(&plot->script, "%s'", quantiles[q][1]);
+    }
+    text_add(&plot->script, "\n");
+    text_free(&ticks);
 }
 
 static const char *fill_connpool(struct report *report)
@@ -314,6 +383,7 @@ static const char *fill_connpool(struct report *report)
     fill_second_answer(report);
     fill_crash(report);
     fill_price(report);
+    draw_waits(report);
     return NULL;
 }
 

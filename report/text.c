@@ -151,8 +151,8 @@ struct label label_number(double value)
     int places = size >= 99.95 || size < 1e-12 ? 0 : size >= 9.995 ? 1 : size >= 0.09995 ? 2 : 3;
     if (size > 0 && size < 0.000995)
         snprintf(label.text, sizeof label.text, "%.1e", value);
-    else if (size >= 99999.5)
-        snprintf(label.text, sizeof label.text, "%.3g", value);
+    else if (size >= 9999.5)
+        return label_count(round(value)); /* 138 000, not 1.38e+05 */
     else
         snprintf(label.text, sizeof label.text, "%.*f", places, value);
     return label;
@@ -183,13 +183,19 @@ struct label label_count(double value)
 
     if (!isfinite(value))
         return label;
+    if (value < 0) {
+        snprintf(label.text, sizeof label.text, "-%.40s", label_count(-value).text);
+        return label;
+    }
     double power = value >= 1e5 ? log10(value) : 0.5;
     if (fabs(power - round(power)) < 1e-12) {
         snprintf(label.text, sizeof label.text, "10^%.0f", power);
         return label;
     }
-    if (value >= 1e15)
-        return label_number(value);
+    if (value >= 1e15) {
+        snprintf(label.text, sizeof label.text, "%.3g", value);
+        return label;
+    }
     int length = snprintf(digits, sizeof digits, "%.0f", value);
     size_t at = 0;
     for (int i = 0; i < length; i++) {
@@ -198,6 +204,15 @@ struct label label_count(double value)
         label.text[at++] = digits[i];
     }
     label.text[at] = '\0';
+    return label;
+}
+
+struct label label_ratio(double ratio)
+{
+    struct label label = label_number(ratio);
+
+    if (ratio > 0 && ratio < 0.01)
+        snprintf(label.text, sizeof label.text, "1/%.20s", label_number(1 / ratio).text);
     return label;
 }
 
@@ -222,8 +237,8 @@ struct label label_interval(double lo, double hi)
     struct label label = nothing();
 
     if (isfinite(lo) && isfinite(hi))
-        snprintf(label.text, sizeof label.text, "[%.18s, %.18s]", label_number(lo).text,
-                 label_number(hi).text);
+        snprintf(label.text, sizeof label.text, "[%.18s, %.18s]", label_ratio(lo).text,
+                 label_ratio(hi).text);
     return label;
 }
 

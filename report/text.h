@@ -29,6 +29,7 @@ struct label {
 };
 struct label label_time(double ns);                   /* 7.61 ms */
 struct label label_number(double value);              /* three significant digits: 0.52, 1830 */
+struct label label_ratio(double ratio);               /* 0.52, 1/1230, 2.3 */
 struct label label_count(double value);               /* 10^6, 4096, 10 000 */
 struct label label_bytes(double bytes);               /* 76.2 KiB */
 struct label label_interval(double lo, double hi);    /* [0.51, 0.53] */
