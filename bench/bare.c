@@ -33,7 +33,7 @@ static const struct bare {
 
 enum { BARES = sizeof bares / sizeof *bares };
 
-enum key { KEY_STRATEGY = 256, KEY_N, KEY_WORKERS, KEY_VARIANT, KEY_SEED };
+enum key { KEY_STRATEGY = 256, KEY_N, KEY_WORKERS, KEY_VARIANT, KEY_SEED, KEY_CALLS, KEY_WARM_ONLY };
 
 static const struct argp_option options[] = {
     {"strategy", KEY_STRATEGY, "NAME", 0, "which limit: bare_for, bare_task, bare_tasks, "
@@ -43,6 +43,8 @@ static const struct argp_option options[] = {
     {"workers", KEY_WORKERS, "COUNT", 0, "threads of a team (2)", 0},
     {"variant", KEY_VARIANT, "NAME", 0, "same_cpu, two_cpus, or two (fork_wait)", 0},
     {"seed", KEY_SEED, "NUMBER", 0, "seed of the values", 0},
+    {"calls", KEY_CALLS, "COUNT", 0, "of loops: warm calls, the median of which is reported (5)", 0},
+    {"warm-only", KEY_WARM_ONLY, 0, 0, "of loops: a short warm-up instead of a first call", 0},
     {0}};
 
 struct request {
@@ -74,6 +76,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_N: request->limit.count = count(state, "n", text, 1, 4000000000u); break;
     case KEY_WORKERS: request->limit.workers = (unsigned)count(state, "workers", text, 1, 1024); break;
     case KEY_VARIANT: request->limit.variant = text; break;
+    case KEY_CALLS: request->limit.calls = (unsigned)count(state, "calls", text, 1, MOST_CALLS); break;
+    case KEY_WARM_ONLY: request->limit.warm_only = true; break;
     case KEY_SEED: request->limit.seed = count(state, "seed", text, 0, UINT64_MAX); break;
     case ARGP_KEY_ARG: argp_error(state, "%s: no arguments but options are accepted", text); break;
     default: return ARGP_ERR_UNKNOWN;
@@ -95,8 +99,9 @@ int main(int argc, char **argv)
 {
     static const struct argp argp = {.options = options, .parser = parse,
                                      .doc = "Measures one reference limit and prints records."};
-    static const char *const outcomes[] = {"ok", "failed", "unsupported", "wrong_result"};
-    struct request request = {.limit = {.count = 1000, .workers = 2, .variant = "", .seed = 1}};
+    static const char *const outcomes[] = {"ok", "partial_limit", "unsupported", "wrong_result"};
+    struct request request = {.limit = {.count = 1000, .workers = 2, .variant = "", .seed = 1,
+                                         .calls = 5}};
     argp_err_exit_status = 2;
     argp_parse(&argp, argc, argv, 0, NULL, &request);
     if (request.bare == NULL) {

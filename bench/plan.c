@@ -40,11 +40,11 @@ static const struct price {
 } prices[] = {
     {"sequential", 2, 140},        {"map", 2, 200},
     {"map_async", 2, 160},         {"executor_map", 3, 850},
-    {"apply", 1500, 400000},       {"apply_async", 80, 60000},
-    {"executor_submit", 150, 250000}, {"spawn_bounded", 130000, 4000000},
+    {"apply", 1300, 400000},       {"apply_async", 130, 60000},
+    {"executor_submit", 200, 250000}, {"spawn_bounded", 80000, 4000000},
     {"bare_for", 2, 0},            {"bare_task", 800, 0},
-    {"bare_tasks", 50, 0},         {"bare_sem", 40000, 0},
-    {"fork_wait", 150000, 0},      {"thread_create", 30000, 0},
+    {"bare_tasks", 30, 0},         {"bare_sem", 5000, 0},
+    {"fork_wait", 20000, 0},       {"thread_create", 3000, 0},
 };
 
 static double item_ns(const struct plan_arm *arm)
@@ -56,7 +56,7 @@ static double item_ns(const struct plan_arm *arm)
         if (strcmp(prices[i].strategy, arm->strategy) == 0)
             ns = python ? prices[i].python_ns : prices[i].ns;
     if (number_read(arm->chunk, 1, UINT64_MAX, &chunk))
-        ns += 200.0 / (double)chunk;
+        ns += 150.0 / (double)chunk;
     if (strcmp(arm->wait, "block") == 0)
         ns *= 10;
     return ns + (double)arm->work_ns;
@@ -78,13 +78,13 @@ static void set_passes(struct plan_arm *arm, unsigned calls)
     const double passes = arm->calls + (arm->warm_only ? 0.0 : 1.0);
     switch (arm->program) {
     case ARM:
-        arm->estimate_s = 0.015 + (double)arm->n_run * (25 + 12 * passes) * 1e-9 +
+        arm->estimate_s = 0.025 + (double)arm->n_run * (12 + 2 * passes) * 1e-9 +
                           passes * (pass_s + idle_s(arm)) + (arm->work_ns > 0 ? 0.03 : 0);
         break;
-    case BARE: arm->estimate_s = 0.02 + 6 * pass_s; break;
+    case BARE: arm->estimate_s = 0.02 + passes * pass_s; break;
     case COURSE: arm->estimate_s = 0.15 + pass_s; break;
     case UNBOUNDED: arm->estimate_s = 2; break;
-    case CONNPOOL: arm->estimate_s = 0.5; break;
+    case CONNPOOL: arm->estimate_s = 0.3; break;
     case TIMELINE: arm->estimate_s = 0.1; break;
     }
     const double deadline_s = 15 + 20 * arm->estimate_s;

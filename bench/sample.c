@@ -150,7 +150,8 @@ static int end_row(struct writing *w)
         row_set(row, COLUMN_outcome, "ok");
     if (strcmp(outcome, "ok") == 0 && w->arm->n_run < w->arm->n)
         row_set(row, COLUMN_outcome, "extrapolated");
-    else if (strcmp(outcome, "ok") == 0 && w->place->once && w->arm->program == ARM)
+    else if (strcmp(outcome, "ok") == 0 && w->place->once && w->arm->program == ARM &&
+             strcmp(w->arm->backend, "seq") != 0)
         row_set(row, COLUMN_outcome, "single");
     if (strcmp(outcome, "wrong_result") == 0)
         w->session->wrong_result = true;
@@ -235,25 +236,24 @@ static int write_failure(struct writing *w, const char *outcome, const char *lim
 static int write_end(struct writing *w, struct child_result *result, uint64_t ooms)
 {
     char detail[CELL_BYTES];
-    char limit[64] = "";
-    const char *outcome = "failed";
+    char limit[128] = "";
+    const char *outcome = "partial_limit";
     const char *said = last_line(result->err);
+    snprintf(detail, sizeof detail, "said: %s", said);
     if (!result->started) {
-        snprintf(detail, sizeof detail, "could not be started: %s", strerror(errno));
+        snprintf(limit, sizeof limit, "could not be started: %s", strerror(errno));
     } else if (result->timed_out) {
         outcome = "timeout";
         snprintf(limit, sizeof limit, "deadline of %u s", w->arm->deadline_s);
-        snprintf(detail, sizeof detail, "stopped; said: %s", said);
     } else if (WIFSIGNALED(result->status)) {
         const int number = WTERMSIG(result->status);
         if (number == SIGKILL && oom_kills() > ooms)
             outcome = "oom_killed";
-        snprintf(detail, sizeof detail, "died of signal %d (%s); said: %s", number,
-                 strsignal(number), said);
+        snprintf(limit, sizeof limit, "died of signal %d (%s)", number, strsignal(number));
     } else if (WEXITSTATUS(result->status) != 0 && w->rows == 0) {
-        snprintf(detail, sizeof detail, "exit %d; said: %s", WEXITSTATUS(result->status), said);
+        snprintf(limit, sizeof limit, "exit status %d", WEXITSTATUS(result->status));
     } else if (w->rows == 0) {
-        snprintf(detail, sizeof detail, "printed no record; said: %s", said);
+        snprintf(limit, sizeof limit, "printed no record");
     } else {
         return 0;
     }

@@ -29,7 +29,8 @@
     X(variant)           /* L what else was varied: aa (second seq), idle_20ms, packed, ... */     \
     X(phase)             /* A cold (open + call + close), first (after open), warm */              \
     X(outcome)           /* ok single extrapolated partial_limit timeout oom_killed wrong_result   \
-                            unsupported skipped */                                                 \
+                            unsupported skipped: partial_limit is also a run that died or whose    \
+                            call failed, limit says of what */                                     \
     X(elapsed_ns)        /* A from the call until the last result */                               \
     X(return_ns)         /* A from the call until it returned to the caller */                     \
     X(open_ns)           /* A */                                                                   \

@@ -5,7 +5,7 @@
  * Rounds in which other load was seen are run again after the group's last round, as repeat 1, 2, 3:
  * at most MOST_REPEATS times each and for at most REPEAT_SHARE of the group's time. Both are kept.
  * An arm that timed out twice is skipped in the rounds that remain; a group that takes far longer than
- * its share of the budget is cut after MIN_ROUNDS. Each of these leaves rows or a line that says so.
+ * its share of the mode's budget, or comes after the budget is spent, is cut after MIN_ROUNDS. Each of these leaves rows or a line that says so.
  * Seeds: the square of group g comes from seed and g alone, whatever --only left out. */
 #include "session.h"
 
@@ -101,12 +101,18 @@ static enum session_end run_round(struct group_run *run, unsigned round, unsigne
     return SESSION_DONE;
 }
 
+static bool over_budget(const struct session *session)
+{
+    return (double)(now_ns() - session->progress.start_ns) * 1e-9 > session->budget_s;
+}
+
 static bool runs_away(const struct group_run *run, unsigned rounds_done, double gone_s,
                       double share_s)
 {
     char text[160];
+    const struct session *session = run->session;
     if (rounds_done < MIN_ROUNDS || rounds_done >= run->set->rounds ||
-        gone_s < CUT_FACTOR * share_s + CUT_GRACE_S)
+        (gone_s < CUT_FACTOR * share_s + CUT_GRACE_S && !over_budget(session)))
         return false;
     snprintf(text, sizeof text, "%s (%s) after %u of %u rounds: it took %.0f s",
              run->set->group->family, run->set->group->title, rounds_done, run->set->rounds,
@@ -126,7 +132,7 @@ static enum session_end repeat_rounds(struct group_run *run, unsigned rounds, do
             const double spent_s = (double)(now_ns() - start_ns) * 1e-9;
             if (!run->disturbed[round])
                 continue;
-            if (spent_s + round_price_s(run) > REPEAT_SHARE * gone_s)
+            if (spent_s + round_price_s(run) > REPEAT_SHARE * gone_s || over_budget(run->session))
                 return SESSION_DONE;
             run->session->repeated++;
             const enum session_end end = run_round(run, round, repeat);

@@ -5,14 +5,19 @@
 #ifndef TWIN_BENCH_LIMITS_H
 #define TWIN_BENCH_LIMITS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+enum { MOST_CALLS = 1000 };
 
 struct limit {
     size_t count;        /* in: operations (items, bytes for memcpy and first_touch) */
     unsigned workers;    /* in */
     const char *variant; /* in: same_cpu or two_cpus, of (fork_wait), or empty */
     uint64_t seed;       /* in */
+    unsigned calls;      /* in: warm calls of a loop, the median of which counts */
+    bool warm_only;      /* in: a short warm-up of a loop instead of a whole first call */
     uint64_t first_ns;   /* out: all operations, the first time; 0: not of interest */
     uint64_t warm_ns;    /* out: all operations, once warm */
     const char *detail;  /* out: why it failed */

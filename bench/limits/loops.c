@@ -10,13 +10,12 @@
 #include "../workloads/square.h"
 #include "limits.h"
 
-enum { CALLS = 5 };
+enum { WARM_UP_ITEMS = 1000 };
 
 struct arrays {
     int32_t *values;
     int64_t *results;
     size_t count;
-    uint64_t expected;
 };
 
 static int arrays_make(struct arrays *arrays, struct limit *limit)
@@ -29,7 +28,6 @@ static int arrays_make(struct arrays *arrays, struct limit *limit)
         return 1;
     }
     square_fill(arrays->values, limit->count, limit->seed);
-    arrays->expected = square_expected(arrays->values, limit->count);
     return 0;
 }
 
@@ -85,27 +83,38 @@ static int by_time(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The first call on untouched results, then the median of CALLS calls on poisoned ones. */
+static int timed(struct arrays *arrays, unsigned workers, void (*run)(struct arrays *, unsigned),
+                 uint64_t *took_ns)
+{
+    const uint64_t expected = square_expected(arrays->values, arrays->count);
+    const uint64_t start_ns = now_ns();
+    run(arrays, workers);
+    *took_ns = now_ns() - start_ns;
+    return square_checksum(arrays->results, arrays->count) == expected ? 0 : 3;
+}
+
+/* The first call on untouched results (or a short warm-up), then calls on poisoned ones. */
 static int measure(struct limit *limit, void (*run)(struct arrays *, unsigned))
 {
     struct arrays arrays = {0};
-    uint64_t took_ns[CALLS + 1];
+    uint64_t took_ns[MOST_CALLS];
     int status = arrays_make(&arrays, limit);
-    for (int call = 0; call <= CALLS && status == 0; call++) {
-        if (call > 0)
-            square_poison(arrays.results, arrays.count);
-        const uint64_t start_ns = now_ns();
-        run(&arrays, limit->workers);
-        took_ns[call] = now_ns() - start_ns;
-        if (square_checksum(arrays.results, arrays.count) != arrays.expected)
-            status = 3;
+    if (limit->warm_only && limit->count > WARM_UP_ITEMS)
+        arrays.count = WARM_UP_ITEMS;
+    if (status == 0)
+        status = timed(&arrays, limit->workers, run, &limit->first_ns);
+    if (limit->warm_only)
+        limit->first_ns = 0;
+    arrays.count = limit->count;
+    for (unsigned call = 0; call < limit->calls && status == 0; call++) {
+        square_poison(arrays.results, arrays.count);
+        status = timed(&arrays, limit->workers, run, &took_ns[call]);
     }
     arrays_free(&arrays);
     if (status != 0)
         return status;
-    limit->first_ns = took_ns[0];
-    qsort(took_ns + 1, CALLS, sizeof *took_ns, by_time);
-    limit->warm_ns = took_ns[1 + CALLS / 2];
+    qsort(took_ns, limit->calls, sizeof *took_ns, by_time);
+    limit->warm_ns = took_ns[(limit->calls - 1) / 2];
     return 0;
 }
 
