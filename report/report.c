@@ -74,6 +74,10 @@ static void set_common_places(struct report *report)
                isfinite(report->small) ? label_count(report->small).text : "(not measured)");
     places_set(&report->places, "seq_time", "%s",
                seq ? label_time(seq->time.median).text : "(not measured)");
+    places_set(&report->places, "seq_per_item", "%s",
+               seq ? label_time(row_per_item(seq)).text : "(not measured)");
+    places_set(&report->places, "level", "%s", label_percent(STATS_LEVEL).text);
+    places_set(&report->places, "least_margin", "%s", label_percent(STATS_LEAST_MARGIN).text);
     places_set(&report->places, "cpus", "%s", label_count(report_cpus(report)).text);
     for (size_t s = 0; s < STRATEGIES; s++)
         for (size_t b = 0; b < BACKENDS; b++) {

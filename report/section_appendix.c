@@ -46,8 +46,10 @@ static void fill_margins(struct report *report)
     }
     if (count == 0) {
         text_free(&out);
-        text_add(&out, "The sequential arm was not measured twice in this run: the margin is 3 %% "
-                       "everywhere.");
+        text_add(
+            &out,
+            "The sequential arm was not measured twice in this run: the margin is %s everywhere.",
+            label_percent(STATS_LEAST_MARGIN).text);
     }
     places_take(&report->places, "margins", &out);
 }

@@ -219,6 +219,22 @@ static void draw(struct report *report, const struct curve *curves, size_t count
     text_add(&plot->script, "\n");
 }
 
+static void fill_sizes(struct report *report)
+{
+    struct text out = {0};
+    double last = -1;
+
+    for (size_t i = 0; i < report->rows.count; i++) {
+        double work = row_number(&report->rows.row[i], COLUMN_work_ns);
+        if (!row_is(&report->rows.row[i], COLUMN_family, "grain") || !(work > last))
+            continue;
+        text_add(&out, "%s%s", out.length ? ", " : "",
+                 work > 0 ? label_time(work).text : "nothing");
+        last = work;
+    }
+    places_take(&report->places, "work_sizes", &out);
+}
+
 static const char *fill_pays(struct report *report)
 {
     struct curve *curves = must_alloc(CURVES, sizeof *curves);
@@ -226,6 +242,7 @@ static const char *fill_pays(struct report *report)
 
     if (count > 0) {
         draw(report, curves, count);
+        fill_sizes(report);
         fill_table(report, curves, count);
         fill_line(report, curves, count);
     }

@@ -2,7 +2,7 @@
  * when.
  *
  * The code is cut from the sources that were built, between marks, so the report cannot show code
- * that is not there any more. The timeline is drawn from timeline.csv: twenty tasks per strategy.
+ * that is not there any more. The timeline is drawn from timeline.csv: a few tasks per strategy.
  */
 #include "report.h"
 
@@ -205,7 +205,7 @@ static void draw_timeline(struct report *report, struct span *spans, size_t coun
     qsort(spans, count, sizeof *spans, by_panel);
     int lanes = lay_out(spans, count);
     struct plot *plot = plot_begin(&report->plots, "timeline", 900, 150 + 30 * lanes,
-                                   "Who ran which of 20 tasks, and when");
+                                   "Who ran which task, and when");
 
     for (size_t i = 0; i < count; i++) {
         double zero = start_of_panel(spans, count, &spans[i]);

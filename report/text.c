@@ -255,8 +255,11 @@ struct label label_times(double lo_ns, double hi_ns)
 struct label label_percent(double share)
 {
     struct label label = nothing();
+    double whole = round(100 * share);
 
-    if (isfinite(share))
+    if (fabs(100 * share - whole) < 1e-9)
+        snprintf(label.text, sizeof label.text, "%.0f %%", whole);
+    else if (isfinite(share))
         snprintf(label.text, sizeof label.text, "%.20s %%", label_number(100 * share).text);
     return label;
 }
