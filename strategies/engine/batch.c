@@ -113,9 +113,23 @@ static void run(struct twini_worker *me, uint32_t number, struct twini_batch_wor
     /* report: end apply */
 }
 
+/* Before we run something: whoever was rung, or spun and leaves more behind, rings the next
+ * sleeper. */
+static void pass_on(struct twini_worker *me)
+{
+    struct twini_shared *shared = me->shared;
+    /* order: seq_cst; we gave up the spin slot, then look for more: doorbell.c */
+    uint64_t tail = atomic_load_explicit(&shared->tail, memory_order_seq_cst);
+    uint64_t head = atomic_load_explicit(&shared->head, memory_order_relaxed); /* a hint */
+    if (me->was_rung || (me->was_spinning && tail > head + 1))
+        (void)twini_ring_workers(shared, 1);
+    me->was_rung = me->was_spinning = false;
+}
+
 static bool take(struct twini_worker *me, uint32_t number)
 {
-    struct twini_batch *batch = &me->shared->batch[number];
+    struct twini_shared *shared = me->shared;
+    struct twini_batch *batch = &shared->batch[number];
     struct twini_batch_word w = look(batch);
     while (w.state == TWINI_BATCH_SEALED) {
         struct twini_batch_word to = w;
@@ -124,6 +138,7 @@ static bool take(struct twini_worker *me, uint32_t number)
         to.next = w.next + 1;
         if (move(batch, &w, to)) {
             twini_count(&me->block->claims, 1);
+            pass_on(me);
             run(me, number, to);
             return true;
         }
@@ -363,16 +378,40 @@ static bool has_room(void *arg)
            (proc->in_flight < proc->pool->options.max_pending && proc->free_count > 0);
 }
 
-/* A worker is rung when there is more to do than those that are awake will find by themselves. */
-static void ring_for_call(struct twini_proc *proc)
+/* Rings a sleeper, but not for every call of a burst: a ring costs as much as a hundred short
+ * tasks. None is due while a worker spins: it finds the call, and rings the next sleeper if it
+ * leaves more behind. Nor (unless it is urgent) within a window after the last ring: no worker
+ * sleeps for good before the window is over (worker.c), and one that was rung and takes something
+ * rings the next. So what is sealed without a ring is found by somebody awake, at the latest when
+ * the window ends. */
+void twini_batch_ring(struct twini_proc *proc, bool urgent)
 {
     struct twini_shared *shared = proc->shared;
-    if (!twini_any_parked(shared))
+    if (!twini_any_parked(shared) || twini_any_spinner(shared))
         return;
-    uint64_t waiting = atomic_load_explicit(&shared->tail, memory_order_relaxed) -
-                       atomic_load_explicit(&shared->head, memory_order_relaxed); /* hints */
-    if (waiting > 1 || !twini_any_spinner(shared))
-        proc->wakes += twini_ring_workers(shared, 1);
+    int64_t now = twini_now_ns();
+    /* relaxed: ours; workers read it to know until when to stay awake */
+    if (!urgent && now < atomic_load_explicit(&shared->awake_until_ns, memory_order_relaxed))
+        return;
+    /* relaxed: the ring orders it; whoever sleeps after this reads it */
+    atomic_store_explicit(&shared->awake_until_ns, now + shared->ring_window_ns,
+                          memory_order_relaxed);
+    proc->wakes += twini_ring_workers(shared, 1);
+}
+
+/* Whether a sealed batch is near the head of the ring. */
+bool twini_batch_any_waits(struct twini_proc *proc)
+{
+    struct twini_shared *shared = proc->shared;
+    uint64_t tail = atomic_load_explicit(&shared->tail, memory_order_relaxed); /* ours */
+    uint64_t head = atomic_load_explicit(&shared->head, memory_order_relaxed); /* a hint */
+    for (uint64_t at = head; at < tail && at - head <= shared->workers; at++) {
+        uint32_t number =
+            atomic_load_explicit(&shared->ring[at & shared->ring_mask], memory_order_relaxed);
+        if (look(&shared->batch[number]).state == TWINI_BATCH_SEALED)
+            return true;
+    }
+    return false;
 }
 
 int twini_batch_submit(struct twini_proc *proc, const struct twin_call *call,
@@ -395,7 +434,7 @@ int twini_batch_submit(struct twini_proc *proc, const struct twin_call *call,
             return TWIN_EWORKER;
     }
     proc->in_flight++;
-    ring_for_call(proc);
+    twini_batch_ring(proc, false);
     return 0;
 }
 
@@ -515,7 +554,7 @@ int twini_batch_cancel(struct twini_proc *proc, struct twini_proc_future *future
         while (!append(proc, &calls[i], futures[i]) && !start_batch(proc, &calls[i], futures[i]))
             (void)twini_proc_wait(proc, NULL, NULL, NULL, TWINI_TARGET_ANY,
                                   twini_deadline_ns(1000000));
-        ring_for_call(proc);
+        twini_batch_ring(proc, false);
     }
     return 0;
 }

@@ -25,6 +25,9 @@ struct twini_worker;
  * calls are in flight. Returns 0, TWIN_ENOMEM, TWIN_EWORKER (the pool is broken). */
 int twini_batch_submit(struct twini_proc *proc, const struct twin_call *call,
                        struct twini_proc_future *future);
+/* Wakes a worker for what was submitted, if one is due; urgent: somebody waits for it. */
+void twini_batch_ring(struct twini_proc *proc, bool urgent);
+bool twini_batch_any_waits(struct twini_proc *proc);
 /* Gives the outcomes of one batch, or of all, to their futures; recycles what is collected. */
 void twini_batch_collect(struct twini_proc *proc, uint32_t batch);
 void twini_batch_collect_all(struct twini_proc *proc);

@@ -103,8 +103,8 @@ bool twini_any_parked(const struct twini_shared *shared)
 bool twini_any_spinner(const struct twini_shared *shared)
 {
     for (unsigned i = 0; i < shared->spin_slots; i++)
-        /* relaxed: advice, as above */
-        if (atomic_load_explicit(&shared->spinner[i], memory_order_relaxed))
+        /* order: seq_cst; after the work was published: see the head of the file */
+        if (atomic_load_explicit(&shared->spinner[i], memory_order_seq_cst))
             return true;
     return false;
 }

@@ -86,7 +86,8 @@ int twin_future_result(struct twin_future *future, void *result, int64_t timeout
     if (!twini_future_is_final(future)) {
         if (future->pool->fork_epoch != twini_fork_epoch)
             return TWIN_EFORKED;
-        future->strategy->look(future);
+        if (timeout_ns == 0)
+            future->strategy->look(future);
     }
     if (!twini_future_is_final(future)) {
         if (timeout_ns == 0)

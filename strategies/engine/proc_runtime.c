@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-static const int64_t heartbeat_ns = 100000000, spin_ns = 20000;
+static const int64_t heartbeat_ns = 100000000, spin_ns = 20000, ring_window_ns = 50000;
 
 /* ---- memory
  * -------------------------------------------------------------------------------------- */
@@ -52,6 +52,7 @@ static int map_shared(struct twini_proc *proc, const struct twin_pool_options *o
     shared->wait = options->wait;
     shared->processes = proc->carrier->processes;
     shared->spin_ns = spin_ns;
+    shared->ring_window_ns = options->wait == TWIN_WAIT_BLOCK ? 0 : ring_window_ns;
     /* one CPU is left to the caller, who submits */
     shared->spin_slots = shared->cpus > TWINI_SPIN_SLOTS ? TWINI_SPIN_SLOTS
                          : shared->cpus > 1              ? shared->cpus - 1
@@ -229,10 +230,14 @@ static void lead(struct twini_proc *proc, bool (*ready)(void *), void *arg,
     proc->has_leader = true;
     if (only) {
         target = TWINI_TARGET_CALL(only->batch, only->index);
+        if (twini_count_parked(shared) == shared->workers)
+            twini_batch_ring(proc, true); /* or nobody is there to spin for */
         pthread_mutex_unlock(&proc->lock);
         spin_for(proc, only, deadline_ns);
         pthread_mutex_lock(&proc->lock);
     }
+    if (twini_batch_any_waits(proc))
+        twini_batch_ring(proc, true);
     /* order: seq_cst; we say what we sleep for, then look once more: doorbell.c */
     atomic_store_explicit(&shared->target, target, memory_order_seq_cst);
     if (only)

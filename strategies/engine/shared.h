@@ -154,7 +154,7 @@ struct twini_shared {
     uint32_t cpus;
     enum twin_wait_policy wait;
     bool processes; /* false: the control arm, whose workers are threads */
-    int64_t spin_ns;
+    int64_t spin_ns, ring_window_ns;
     unsigned spin_slots;
     int (*initializer)(void *);
     void *initializer_arg;
@@ -166,6 +166,7 @@ struct twini_shared {
     _Atomic int phase;                         /* enum twini_engine_phase */
     _Atomic uint32_t wanted;                   /* workers that should exist */
     _Atomic uint32_t batches_used;             /* batches at or above were never used */
+    _Atomic int64_t awake_until_ns;            /* calls may be sealed without a ring until then */
 
     alignas(TWINI_LINE) _Atomic uint64_t head; /* hint: no sealed batch is below. writers: all */
 

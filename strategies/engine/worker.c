@@ -59,9 +59,10 @@ static _Atomic uint32_t *get_spin_slot(struct twini_worker *me)
         return NULL;
     for (unsigned i = 0; i < shared->spin_slots; i++) {
         uint32_t free = 0;
-        /* relaxed: permission only; nothing is read under it */
+        /* order: seq_cst; whoever seals looks for a spinner, who looks for what is sealed:
+         * doorbell.c */
         if (atomic_compare_exchange_strong_explicit(&shared->spinner[i], &free, me->number + 1,
-                                                    memory_order_relaxed, memory_order_relaxed))
+                                                    memory_order_seq_cst, memory_order_relaxed))
             return &shared->spinner[i];
     }
     return NULL;
@@ -84,8 +85,17 @@ static bool spin(struct twini_worker *me, struct view seen)
             changed = !same(seen, look_around(shared));
         }
     } while (!changed && twini_now_ns() < end);
-    atomic_store_explicit(slot, 0, memory_order_relaxed); /* as above */
-    return changed;
+    atomic_store_explicit(slot, 0, memory_order_seq_cst); /* as above */
+    return changed || !same(seen, look_around(shared));
+}
+
+/* Until when a sleeper sleeps: not for good while calls may be sealed without a ring
+ * (twini_batch_ring()). */
+static int64_t sleep_end(struct twini_shared *shared)
+{
+    /* relaxed: a stale value is one of before the last ring, which was for somebody else */
+    int64_t until = atomic_load_explicit(&shared->awake_until_ns, memory_order_relaxed);
+    return until && twini_now_ns() < until ? until : INT64_MAX;
 }
 
 static void park(struct twini_worker *me, struct view seen)
@@ -98,11 +108,28 @@ static void park(struct twini_worker *me, struct view seen)
             stdout); /* a task's printf shows when its worker goes idle; its error is stdio's */
     /* order: seq_cst; we say that we sleep, then look once more: doorbell.c */
     atomic_fetch_or_explicit(bits, bit, memory_order_seq_cst);
+    int64_t end = sleep_end(shared);
     if (same(seen, look_around(shared)) && !work(me)) {
         twini_count(&me->block->parks, 1);
-        (void)twini_doorbell_wait(&me->block->bell, INT64_MAX);
+        me->was_rung = twini_doorbell_wait(&me->block->bell, end);
     }
     atomic_fetch_and_explicit(bits, ~bit, memory_order_seq_cst);
+}
+
+/* Spins, then parks: whatever the policy and the others leave us. Returns when there may be work.
+ */
+static void wait_for_work(struct twini_worker *me, struct view seen)
+{
+    struct twini_shared *shared = me->shared;
+    me->was_spinning = spin(me, seen);
+    if (me->was_spinning)
+        return;
+    if (shared->wait == TWIN_WAIT_SPIN) {
+        if (shared->workers >= shared->cpus)
+            sched_yield();
+        return;
+    }
+    park(me, seen);
 }
 
 int twini_worker_main(struct twini_shared *shared, unsigned number)
@@ -129,12 +156,7 @@ int twini_worker_main(struct twini_shared *shared, unsigned number)
             continue;
         if (seen.phase != TWINI_WORK)
             break;
-        if (shared->wait == TWIN_WAIT_SPIN) {
-            if (!spin(&me, seen) && shared->workers >= shared->cpus)
-                sched_yield();
-        } else if (!spin(&me, seen)) {
-            park(&me, seen);
-        }
+        wait_for_work(&me, seen);
     }
     if (shared->processes)
         (void)fflush(stdout);
