@@ -85,7 +85,7 @@ const char *strategy_names(void);
 int arm_pass(struct arm *arm, struct pass *pass);
 
 /* Counts how many different workers run the strategy's tasks, by an extra untimed pass over at most
- * 1000 items that returns thread ids. 0 when unknown. */
+ * 200 items that returns thread ids. 0 when unknown. */
 size_t arm_distinct_workers(struct arm *arm);
 
 /* Opens what the strategy needs. Returns 0 or a twin_error. */

@@ -64,22 +64,24 @@ static double item_ns(const struct plan_arm *arm)
 
 static double idle_s(const struct plan_arm *arm)
 {
-    const double gap_s = strcmp(arm->variant, "idle_1ms") == 0    ? 0.001
-                         : strcmp(arm->variant, "idle_20ms") == 0 ? 0.02
-                                                                  : 0;
+    double gap_s = 0;
+    if (strcmp(arm->variant, "idle_1ms") == 0)
+        gap_s = 0.0011;
+    else if (strcmp(arm->variant, "idle_20ms") == 0)
+        gap_s = 0.0201;
     return strcmp(arm->strategy, "apply") == 0 ? gap_s * (double)arm->n_run : gap_s;
 }
 
 static void set_passes(struct plan_arm *arm, unsigned calls)
 {
-    const double pass_s = (double)arm->n_run * item_ns(arm) * 1e-9;
+    const double pass_s = (double)arm->n_run * item_ns(arm) * 1e-9 + idle_s(arm);
     arm->warm_only = pass_s > 0.15 || strcmp(arm->strategy, "spawn_bounded") == 0;
     arm->calls = calls > 0 ? calls : pass_s > 0.05 ? 1 : pass_s > 0.01 ? 3 : 5;
     const double passes = arm->calls + (arm->warm_only ? 0.0 : 1.0);
     switch (arm->program) {
     case ARM:
         arm->estimate_s = 0.025 + (double)arm->n_run * (12 + 2 * passes) * 1e-9 +
-                          passes * (pass_s + idle_s(arm)) + (arm->work_ns > 0 ? 0.03 : 0);
+                          passes * pass_s + (arm->work_ns > 0 ? 0.03 : 0);
         break;
     case BARE: arm->estimate_s = 0.02 + passes * pass_s; break;
     case COURSE: arm->estimate_s = 0.15 + pass_s; break;

@@ -135,7 +135,7 @@ static const struct plan_row apply_factors[] = {
     {"apply", "proc omp", "task", "in_place", .variant = "idle_0ms"},
     {"apply", "proc omp", "task", "in_place", .variant = "idle_1ms", .run = {10, 40, 100}},
     {"apply", "proc omp", "task", "in_place", .variant = "idle_20ms", .run = {2, 6, 10}},
-    {"apply", "proc omp", "task", "in_place", .variant = "packed", .run = {5, 20, 50}},
+    {"apply", "proc omp", "task", "in_place", .variant = "packed", .run = {5, 10, 30}, .calls = 1},
     {"apply", "proc omp", "task", "in_place", .variant = "spread"},
 };
 
@@ -253,11 +253,11 @@ const struct plan_group plan_groups[] = {
     {"strategies", "10^7, prefixes", ARM, true, 0, TEN_MILLION, PREFIX_ROUNDS,
      ROWS(prefixes_of_ten_million)},
     {"strategies", "unbounded", UNBOUNDED, false, 0, TEN_MILLION, {1, 3, 5}, ROWS(unbounded)},
-    {"connpool", "workload", CONNPOOL, false, 0, {400, 2000, 4000}, ROUNDS, ROWS(workload)},
-    {"connpool", "lesson", CONNPOOL, false, 0, {400, 2000, 4000}, {1, 5, 11}, ROWS(lesson)},
+    {"connpool", "workload", CONNPOOL, false, 0, {100, 500, 1000}, ROUNDS, ROWS(workload)},
+    {"connpool", "lesson", CONNPOOL, false, 0, {400, 1000, 2000}, {1, 5, 11}, ROWS(lesson)},
     {"connpool", "crash", CONNPOOL, false, 0, {20, 50, 100}, {1, 5, 11}, ROWS(crash)},
     {"connpool", "soak", CONNPOOL, false, 0, {100, 1000, 10000}, {1, 1, 3}, ROWS(soak)},
-    {"connpool", "price", CONNPOOL, false, 0, {20000, 200000, 1000000}, ROUNDS, ROWS(price)},
+    {"connpool", "price", CONNPOOL, false, 0, {4000, 20000, 50000}, ROUNDS, ROWS(price)},
     {"chunks", "10^6", ARM, true, 0, MILLION, ROUNDS, ROWS(chunks)},
     {"grain", "the square", ARM, true, 0, {20000, 100000, 200000}, ROUNDS, ROWS(grain)},
     {"grain", "1 us", ARM, true, 1000, {5000, 10000, 50000}, ROUNDS, ROWS(grain)},
@@ -267,7 +267,7 @@ const struct plan_group plan_groups[] = {
     {"factors", "map", ARM, true, 0, MILLION, ROUNDS, ROWS(map_factors)},
     {"factors", "apply_async", ARM, true, 0, {20000, 100000, 200000}, ROUNDS, ROWS(async_factors)},
     {"peers", "10^6", COURSE, true, 0, MILLION, {1, 3, 11}, ROWS(python_million)},
-    {"peers", "10^7", COURSE, true, 0, TEN_MILLION, {1, 1, 5}, ROWS(python_ten_million)},
+    {"peers", "10^7", COURSE, true, 0, TEN_MILLION, {0, 1, 5}, ROWS(python_ten_million)},
     {"strategies", "10^6, whole", ARM, true, 0, MILLION, ONCE_IN_FULL, ROWS(whole_million)},
     {"strategies", "10^7, whole", ARM, true, 0, TEN_MILLION, ONCE_IN_FULL, ROWS(whole_ten_million)},
 };

@@ -112,6 +112,7 @@ struct writing {
     const struct plan_arm *arm;
     const struct sample_place *place;
     struct disturbance load;
+    uint64_t took_ns; /* of the whole process */
     struct row row;
     unsigned rows;
 };
@@ -137,6 +138,9 @@ static void begin_row(struct writing *w)
     row_set(row, COLUMN_wait, arm->wait);
     row_set_number(row, COLUMN_work_ns, arm->work_ns);
     row_set(row, COLUMN_variant, arm->variant);
+    char took[24];
+    snprintf(took, sizeof took, "%" PRIu64, w->took_ns);
+    row_set_named(row, "process_ns", took);
     row_set_share(row, COLUMN_foreign_cpu_share, w->load.foreign_share);
     row_set_share(row, COLUMN_steal_share, w->load.steal_share);
 }
@@ -275,6 +279,7 @@ struct sample_outcome sample_run(struct session *session, const struct plan_arm 
     load_read(&before);
     (void)child_run(args.argv, arm->deadline_s, &result);
     load_read(&after);
+    w.took_ns = after.at_ns - before.at_ns;
     w.load = load_judge(&before, &after, result.own_cpu_ns);
     if (result.interrupted)
         outcome.end = SESSION_INTERRUPTED;
@@ -283,7 +288,7 @@ struct sample_outcome sample_run(struct session *session, const struct plan_arm 
         outcome.end = SESSION_BROKEN;
     outcome.disturbed = w.load.disturbed;
     outcome.timed_out = result.timed_out;
-    outcome.took_s = (double)(after.at_ns - before.at_ns) * 1e-9;
+    outcome.took_s = (double)w.took_ns * 1e-9;
     const int error = errno;
     free(result.out);
     errno = error;

@@ -5,7 +5,8 @@
  * Rounds in which other load was seen are run again after the group's last round, as repeat 1, 2, 3:
  * at most MOST_REPEATS times each and for at most REPEAT_SHARE of the group's time. Both are kept.
  * An arm that timed out twice is skipped in the rounds that remain; a group that takes far longer than
- * its share of the mode's budget, or comes after the budget is spent, is cut after MIN_ROUNDS. Each of these leaves rows or a line that says so.
+ * its share of the mode's budget, or comes after the budget is spent, is cut after MIN_ROUNDS (one
+ * in smoke). Each of these leaves rows or a line that says so.
  * Seeds: the square of group g comes from seed and g alone, whatever --only left out. */
 #include "session.h"
 
@@ -110,9 +111,9 @@ static bool runs_away(const struct group_run *run, unsigned rounds_done, double 
                       double share_s)
 {
     char text[160];
-    const struct session *session = run->session;
-    if (rounds_done < MIN_ROUNDS || rounds_done >= run->set->rounds ||
-        (gone_s < CUT_FACTOR * share_s + CUT_GRACE_S && !over_budget(session)))
+    const unsigned rounds = run->set->rounds;
+    if (rounds_done >= rounds || rounds_done < (rounds > 2 * MIN_ROUNDS ? MIN_ROUNDS : 1) ||
+        (gone_s < CUT_FACTOR * share_s + CUT_GRACE_S && !over_budget(run->session)))
         return false;
     snprintf(text, sizeof text, "%s (%s) after %u of %u rounds: it took %.0f s",
              run->set->group->family, run->set->group->title, rounds_done, run->set->rounds,
