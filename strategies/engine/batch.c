@@ -340,7 +340,7 @@ static bool append(struct twini_proc *proc, const struct twini_call *call,
         return false;
     struct twini_batch *batch = &proc->shared->batch[proc->newest];
     struct twini_batch_word w = look(batch);
-    if (w.state != TWINI_BATCH_SEALED || w.end >= batch_limit(proc))
+    if (w.state != TWINI_BATCH_SEALED || w.end == TWINI_BATCH_CALLS || w.end >= batch_limit(proc))
         return false;
     future->batch = proc->newest;
     future->index = w.end;

@@ -97,7 +97,11 @@ unsigned twini_count_parked(const struct twini_shared *shared)
 
 bool twini_any_parked(const struct twini_shared *shared)
 {
-    return twini_count_parked(shared) != 0;
+    for (unsigned i = 0; i < (shared->workers + 63) / 64; i++)
+        /* order: seq_cst; after the work was published: see the head of the file */
+        if (atomic_load_explicit(&shared->parked[i], memory_order_seq_cst))
+            return true;
+    return false;
 }
 
 bool twini_any_spinner(const struct twini_shared *shared)

@@ -27,12 +27,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MOST_FAILED_STARTS = 3, MOST_FAILED_FORKS = 100, RETRY_MS = 10 };
+enum { MOST_FAILED_STARTS = 3, MOST_FAILED_FORKS = 100, RETRY_MS = 10, LOOK_MS = 100 };
 
 /* The supervisor's own, private to its process. */
 struct supervisor {
     struct twini_shared *shared;
-    pid_t pid;
+    pid_t pid, caller;
     sigset_t caller_mask;
     int caller_fd, signal_fd, event_fd;
     unsigned alive;
@@ -40,6 +40,8 @@ struct supervisor {
     bool starved; /* a worker is missing because fork failed: try again soon */
 };
 
+/* -1 where there are no pidfds (Linux before 5.3, valgrind, some sandboxes): then we look at
+ * intervals. */
 static int open_pidfd(pid_t pid)
 {
     return (int)syscall(SYS_pidfd_open, pid, 0);
@@ -261,10 +263,10 @@ static _Noreturn void be_supervisor(struct supervisor *me)
         struct pollfd fds[] = {{.fd = me->caller_fd, .events = POLLIN},
                                {.fd = me->signal_fd, .events = POLLIN},
                                {.fd = me->event_fd, .events = POLLIN}};
-        int ready = poll(fds, 3, me->starved ? RETRY_MS : -1);
+        int ready = poll(fds, 3, me->starved ? RETRY_MS : me->caller_fd < 0 ? LOOK_MS : -1);
         if (ready < 0 && errno != EINTR)
             break;
-        if (fds[0].revents) /* the caller is gone */
+        if (fds[0].revents || getppid() != me->caller) /* the caller is gone */
             break;
         drain(me->signal_fd);
         drain(me->event_fd);
@@ -287,10 +289,12 @@ static _Noreturn void be_supervisor(struct supervisor *me)
 
 static int start(struct twini_proc *proc)
 {
-    struct supervisor me = {.shared = proc->shared, .signal_fd = -1};
-    me.caller_fd = open_pidfd(getpid());
+    struct supervisor me = {.shared = proc->shared, .caller = getpid(), .signal_fd = -1};
+    me.caller_fd = open_pidfd(me.caller);
+    if (me.caller_fd < 0 && errno == EMFILE)
+        return TWIN_ESYSTEM;
     me.event_fd = proc->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (me.caller_fd < 0 || proc->event_fd < 0)
+    if (proc->event_fd < 0)
         goto fail;
     (void)fflush(stdout); /* or the workers would write it again; its error is the user's to see */
     sigset_t all;
@@ -306,16 +310,8 @@ static int start(struct twini_proc *proc)
         goto fail;
     proc->supervisor = pid;
     proc->supervisor_fd = open_pidfd(pid);
-    if (proc->supervisor_fd < 0) {
-        saved_errno = errno;
-        (void)kill(pid, SIGKILL);
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
-        }
-        proc->supervisor = 0;
-        errno = saved_errno;
-        goto fail;
-    }
-    close(me.caller_fd);
+    if (me.caller_fd >= 0)
+        close(me.caller_fd);
     return 0;
 fail:
     saved_errno = errno;
@@ -330,15 +326,23 @@ static void grow(struct twini_proc *proc)
     (void)eventfd_write(proc->event_fd, 1); /* EAGAIN: 2^64 - 2 events wait: it will look */
 }
 
-/* Whether the supervisor is still there; a pidfd tells, whoever may have reaped it. */
+/* Whether the supervisor is gone; a pidfd tells, whoever may have reaped it. timeout_ms: -1 waits.
+ */
 static bool has_exited(struct twini_proc *proc, int timeout_ms)
 {
     struct pollfd fd = {.fd = proc->supervisor_fd, .events = POLLIN};
-    int ready;
-    do
-        ready = poll(&fd, 1, timeout_ms);
-    while (ready < 0 && errno == EINTR);
-    return ready > 0;
+    for (;;) {
+        int ready = poll(&fd, 1, proc->supervisor_fd < 0 && timeout_ms ? 1 : timeout_ms);
+        if (ready > 0)
+            return true;
+        siginfo_t info = {0};
+        if (proc->supervisor_fd < 0 &&
+            (waitid(P_PID, (id_t)proc->supervisor, &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+             info.si_pid != 0))
+            return true;
+        if (timeout_ms == 0)
+            return false;
+    }
 }
 
 /* The supervisor was killed, and its workers with it, a moment later: waits for that moment. */
@@ -346,12 +350,8 @@ static void await_orphans(struct twini_proc *proc)
 {
     for (uint32_t w = 0; w < proc->shared->workers; w++) {
         pid_t pid = atomic_load_explicit(&proc->shared->worker[w].pid, memory_order_relaxed);
-        int fd = pid > 0 ? open_pidfd(pid) : -1;
-        if (fd < 0)
-            continue;
-        struct pollfd one = {.fd = fd, .events = POLLIN};
-        (void)poll(&one, 1, 1000);
-        close(fd);
+        for (int ms = 0; pid > 0 && ms < 1000 && kill(pid, 0) == 0; ms++)
+            (void)poll(NULL, 0, 1);
     }
 }
 
