@@ -22,7 +22,7 @@ static const char *const common[STANDINGS] = {
         "measured for a verdict.",
     [STANDS_NO_VERDICT] =
         "{{one}} took about {{ratio}} times the time of {{other}}; measured once, "
-        "extrapolated or in different rounds, so no verdict.",
+        "extrapolated, or never undisturbed in one round: no verdict.",
     [STANDS_FAILED] = "{{one}} against {{other}}: one of the two did not finish, so no ratio.",
     [STANDS_NOT_MEASURED] = "Not measured in this run.",
 };
@@ -62,6 +62,23 @@ static void add_name(struct text *out, const struct row *row)
              backend_name(backend));
 }
 
+/* What tells two rows apart that have the same name: "(chunk 1)", "(first call)". */
+static void add_difference(struct text *out, const struct row *row, const struct row *from)
+{
+    static const enum column columns[] = {COLUMN_form, COLUMN_memory, COLUMN_wait, COLUMN_variant};
+
+    if (!row_is(row, COLUMN_phase, "warm") && row_field(row, COLUMN_phase)[0])
+        text_add(out, " (%s call)", row_field(row, COLUMN_phase));
+    if (!row_is(row, COLUMN_backend, row_field(from, COLUMN_backend)) ||
+        !row_is(row, COLUMN_strategy, row_field(from, COLUMN_strategy)))
+        return;
+    if (!row_is(row, COLUMN_chunk, row_field(from, COLUMN_chunk)))
+        text_add(out, " (chunk %s)", row_field(row, COLUMN_chunk));
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+        if (!row_is(row, columns[i], row_field(from, columns[i])) && row_field(row, columns[i])[0])
+            text_add(out, " (%s)", row_field(row, columns[i]));
+}
+
 /* Only what is not the usual, so that a basis stays readable. */
 static void add_unusual(struct text *out, const struct row *row)
 {
@@ -97,9 +114,13 @@ static void say(const struct claim *claim, const struct comparison *result, cons
 
     if (one)
         add_name(&name, one);
+    if (one && other)
+        add_difference(&name, one, other);
     places_take(&places, "one", &name);
     if (other)
         add_name(&name, other);
+    if (one && other)
+        add_difference(&name, other, one);
     places_take(&places, "other", &name);
     places_set(&places, "ratio", "%s", label_ratio(result->ratio).text);
     places_set(&places, "inverse", "%s", label_ratio(1 / result->ratio).text);

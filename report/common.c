@@ -46,6 +46,12 @@ bool report_has_family(const struct report *report, const char *family)
     return false;
 }
 
+void add_words(struct text *out, const char *words)
+{
+    for (; *words; words++)
+        text_add(out, "%c", *words == '_' ? ' ' : *words);
+}
+
 void add_limit(struct text *out, const struct row *row)
 {
     static const char *const words[] = {"ok",          "measured once",     "extrapolated",
@@ -54,7 +60,8 @@ void add_limit(struct text *out, const struct row *row)
                                         "wrong result"};
     text_add(out, "%s", words[row->outcome]);
     if (row->limit[0])
-        text_add(out, ": %s", strcmp(row->limit, "our_ceiling") ? row->limit : "our ceiling");
+        text_add(out, ": ");
+    add_words(out, row->limit);
     if (row->detail[0])
         text_add(out, " (%s)", row->detail);
 }

@@ -41,18 +41,16 @@ static const struct claim chunk_map = {
     .name = "C8",
     .one = {.family = "chunks", .strategy = "map", .chunk = "auto"},
     .other = {.family = "chunks", .strategy = "map", .chunk = "1"},
-    .says = {[STANDS_FASTER] =
-                 "{{one}} takes {{ratio}} of the time that it takes with a chunk of 1.",
-             [STANDS_SLOWER] = "{{one}} is {{ratio}} times as slow as with a chunk of 1.",
-             [STANDS_EQUIVALENT] = "{{one}} takes the same time with a chunk of 1."}};
+    .says = {[STANDS_FASTER] = "{{one}} takes {{ratio}} of the time of {{other}}.",
+             [STANDS_SLOWER] = "{{one}} takes {{ratio}} times as long as {{other}}.",
+             [STANDS_EQUIVALENT] = "{{one}} and {{other}} take the same time."}};
 static const struct claim chunk_executor = {
     .name = "C8",
     .one = {.family = "chunks", .strategy = "executor_map", .chunk = "auto"},
     .other = {.family = "chunks", .strategy = "executor_map", .chunk = "1"},
-    .says = {[STANDS_FASTER] =
-                 "{{one}} takes {{ratio}} of the time that it takes with a chunk of 1.",
-             [STANDS_SLOWER] = "{{one}} is {{ratio}} times as slow as with a chunk of 1.",
-             [STANDS_EQUIVALENT] = "{{one}} takes the same time with a chunk of 1."}};
+    .says = {[STANDS_FASTER] = "{{one}} takes {{ratio}} of the time of {{other}}.",
+             [STANDS_SLOWER] = "{{one}} takes {{ratio}} times as long as {{other}}.",
+             [STANDS_EQUIVALENT] = "{{one}} and {{other}} take the same time."}};
 
 static bool is_judged(enum truth truth)
 {
@@ -131,6 +129,8 @@ static void decide_overlap(const struct report *report, const char *backend,
                  verdict->why.length ? " " : "", label_percent(mine).text,
                  strategy_name(asynchronous[i]), label_percent(theirs).text);
         enum truth truth = mine >= theirs * 0.9 ? TRUTH_HOLDS : TRUTH_FAILS;
+        if (!one->time.known || !other->time.known)
+            truth = TRUTH_UNDECIDED; /* too few rounds, or disturbed */
         if (verdict->truth != TRUTH_FAILS)
             verdict->truth = truth;
     }

@@ -146,7 +146,9 @@ static void not_blocking(const struct report *report, const char *backend, struc
         text_add(&verdict->why, " ");
         add_both_sleeps(&verdict->why, sync, async);
     }
-    if (1 - share >= MOST_OF_IT)
+    if (!async->time.known)
+        verdict->truth = TRUTH_UNDECIDED; /* too few rounds, or disturbed */
+    else if (1 - share >= MOST_OF_IT)
         verdict->truth = TRUTH_HOLDS;
     else if (1 - share <= HARDLY_ANY) {
         text_add(&verdict->why,
@@ -169,6 +171,8 @@ static void less_idle(const struct report *report, const char *backend, struct v
         return;
     add_both_sleeps(&verdict->why, sync, async);
     verdict->truth = a < 0.9 * b ? TRUTH_HOLDS : TRUTH_FAILS;
+    if (!async->time.known || !sync->time.known)
+        verdict->truth = TRUTH_UNDECIDED; /* too few rounds, or disturbed */
     add_n(&verdict->why, async);
 }
 

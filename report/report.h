@@ -43,6 +43,7 @@ bool report_has_family(const struct report *report, const char *family);
 /* Adds "7.61 ms" or what went wrong. */
 void add_time_or_failure(struct text *out, const struct row *row);
 void add_limit(struct text *out, const struct row *row);
+void add_words(struct text *out, const char *words); /* our_ceiling -> our ceiling */
 
 /* Adds the sentence, and below it what it rests on. */
 void add_finding(struct text *out, const struct finding *finding);

@@ -149,8 +149,24 @@ static double prefix_time(const struct row *row, double items, double *scratch)
     return stats_median(scratch, count);
 }
 
-/* A line through one point per length of prefix, the median time of each; through the origin when
- * there is only one length. */
+static double predicted(const struct row *row)
+{
+    return row->prefix.a + row->prefix.b * row_number(row, COLUMN_n);
+}
+
+/* The longest prefix, taken in proportion. residual is NaN: there is nothing to check it by. */
+static struct stats_line in_proportion(const double *x, const double *y, size_t count)
+{
+    size_t longest = 0;
+
+    for (size_t i = 1; i < count; i++)
+        longest = x[i] > x[longest] ? i : longest;
+    return (struct stats_line){0, y[longest] / x[longest], NAN};
+}
+
+/* A line through one point per length of prefix, the median time of each. One length has no line,
+ * and noise can tilt a line so far that it predicts nonsense: then the longest prefix counts alone.
+ */
 static void fit_prefixes(struct row *row)
 {
     double *x = must_alloc(row->count, sizeof *x), *y = must_alloc(row->count, sizeof *y);
@@ -168,11 +184,9 @@ static void fit_prefixes(struct row *row)
         y[row->prefixes++] = time;
     }
     row->prefix = stats_fit(x, y, row->prefixes);
-    if (row->prefixes == 1)
-        row->prefix = (struct stats_line){0, y[0] / x[0], NAN};
-    row->time.median = row->prefix.a + row->prefix.b * row_number(row, COLUMN_n);
-    if (!(row->time.median > 0))
-        row->time.median = NAN;
+    if (row->prefixes > 0 && !(row->prefix.b > 0 && predicted(row) > 0))
+        row->prefix = in_proportion(x, y, row->prefixes);
+    row->time.median = row->prefixes > 0 ? predicted(row) : NAN;
     row->used = row->count;
     free(x);
     free(y);

@@ -123,26 +123,21 @@ static const struct claim one_claim = {
     .name = "chunk_one",
     .one = {.family = "chunks", .strategy = "map", .chunk = "1"},
     .other = {.family = "chunks", .strategy = "map", .chunk = "auto"},
-    .says = {
-        [STANDS_SLOWER] =
-            "{{one}}: handing out single numbers takes {{ratio}} times as long as the "
-            "automatic chunk.",
-        [STANDS_FASTER] = "{{one}}: handing out single numbers is faster than the automatic chunk: "
-                          "{{ratio}} of its time.",
-        [STANDS_EQUIVALENT] = "{{one}}: single numbers and the automatic chunk cost the same."}};
+    .says = {[STANDS_SLOWER] = "{{one}} takes {{ratio}} times as long as the "
+                               "automatic chunk.",
+             [STANDS_FASTER] = "{{one}} is faster than the automatic chunk: "
+                               "{{ratio}} of its time.",
+             [STANDS_EQUIVALENT] = "{{one}} and the automatic chunk cost the same."}};
 static const struct claim python_claim = {
     .name = "chunk_cpython",
     .one = {.family = "chunks", .strategy = "map", .chunk = "auto"},
     .other = {.family = "chunks", .strategy = "map", .chunk = "cpython"},
-    .says = {[STANDS_SLOWER] =
-                 "{{one}}: the automatic chunk takes {{ratio}} times as long as CPython's rule "
-                 "(n / 4 workers).",
-             [STANDS_FASTER] =
-                 "{{one}}: the automatic chunk takes {{ratio}} of the time of CPython's rule "
-                 "(n / 4 workers).",
-             [STANDS_EQUIVALENT] =
-                 "{{one}}: the automatic chunk and CPython's rule (n / 4 workers) cost "
-                 "the same."}};
+    .says = {[STANDS_SLOWER] = "{{one}} takes {{ratio}} times as long as CPython's rule "
+                               "(n / 4 workers).",
+             [STANDS_FASTER] = "{{one}} takes {{ratio}} of the time of CPython's rule "
+                               "(n / 4 workers).",
+             [STANDS_EQUIVALENT] = "{{one}} and CPython's rule (n / 4 workers) cost "
+                                   "the same."}};
 
 static const char *fill_chunks(struct report *report)
 {

@@ -56,6 +56,13 @@ static void add_point(const struct report *report, struct curve *curve, const st
     curve->points++;
 }
 
+static void free_curves(struct curve *curves, size_t count)
+{
+    for (size_t c = 0; c < count; c++)
+        for (size_t p = 0; p < curves[c].points; p++)
+            free(curves[c].ratios[p]);
+}
+
 /* Points come in order of work_ns, because rows do. */
 static size_t read_curves(const struct report *report, struct curve *curves)
 {
@@ -68,16 +75,12 @@ static size_t read_curves(const struct report *report, struct curve *curves)
             for (size_t i = 0; i < report->rows.count; i++)
                 if (is_point(&report->rows.row[i], strategies[s], backends[b]))
                     add_point(report, curve, &report->rows.row[i]);
-            count += curve->points > 0;
+            if (curve->points >= 2) /* one point crosses nothing */
+                count++;
+            else
+                free_curves(curve, 1);
         }
     return count;
-}
-
-static void free_curves(struct curve *curves, size_t count)
-{
-    for (size_t c = 0; c < count; c++)
-        for (size_t p = 0; p < curves[c].points; p++)
-            free(curves[c].ratios[p]);
 }
 
 /* ---- break-even and METG -----------------------------------------------------------------------
@@ -248,7 +251,7 @@ static const char *fill_pays(struct report *report)
     }
     free_curves(curves, count);
     free(curves);
-    return count > 0 ? NULL : "Family grain was not measured in this run.";
+    return count > 0 ? NULL : "Family grain was not measured at two lengths of task in this run.";
 }
 
 const struct section section_pays = {"pays", fill_pays, {"pays_line", NULL}};

@@ -15,17 +15,39 @@ static bool is_spawn(const struct row *row)
             !row_has_time(row));
 }
 
-/* Metrics as they are: key=value;key=value becomes "key = value, key = value". */
-static void add_metrics(struct text *out, const struct row *row)
+static void add_sight(struct text *out, const struct row *row)
 {
-    for (const char *at = row_field(row, COLUMN_metrics); *at; at++) {
-        if (*at == '=')
-            text_add(out, " ");
-        else if (*at == ';')
-            text_add(out, ", ");
-        else
-            text_add(out, "%c", *at == '_' ? ' ' : *at);
-    }
+    double alive = row_metric_max(row, "most_alive"), kib = row_metric(row, "kib_per_worker");
+    double cleanup = row_metric(row, "cleanup_ns");
+
+    if (isfinite(alive))
+        text_add(out, "at most %s alive", label_count(alive).text);
+    if (isfinite(kib))
+        text_add(out, "%s%s each", isfinite(alive) ? ", " : "", label_bytes(1024 * kib).text);
+    if (isfinite(cleanup))
+        text_add(out, "%s%s to clean up", isfinite(alive) || isfinite(kib) ? ", " : "",
+                 label_time(cleanup).text);
+}
+
+static void add_fit(struct text *out, const struct row *row)
+{
+    if (isfinite(row->prefix.residual))
+        text_add(out, " from %zu prefixes: %s + n x %s, residual %s", row->prefixes,
+                 label_time(row->prefix.a).text, label_time(row->prefix.b).text,
+                 label_percent(row->prefix.residual).text);
+    else
+        text_add(out, " from the longest of %zu prefixes: n x %s (no sensible line)", row->prefixes,
+                 label_time(row->prefix.b).text);
+}
+
+/* The longest prefix, when there are several. */
+static double started_of(const struct row *row)
+{
+    double most = NAN;
+
+    for (size_t i = 0; i < row->count; i++)
+        most = fmax(most, sample_number(row->samples[i], COLUMN_n_run));
+    return most;
 }
 
 static void fill_table(struct report *report)
@@ -41,17 +63,14 @@ static void fill_table(struct report *report)
         text_add(&out, "| %s | %s | %s | %s | %s | %s | ",
                  strategy_name(row_field(row, COLUMN_strategy)),
                  backend_name(row_field(row, COLUMN_backend)),
-                 label_count(row_number(row, COLUMN_n)).text,
-                 label_count(row_median(row, COLUMN_n_run)).text,
+                 label_count(row_number(row, COLUMN_n)).text, label_count(started_of(row)).text,
                  row_has_time(row) ? label_time(row->time.median).text : "",
                  isfinite(row_per_item(row)) ? label_time(row_per_item(row)).text : "");
         add_limit(&out, row);
         if (row->outcome == OUTCOME_EXTRAPOLATED)
-            text_add(&out, " from %zu prefixes: %s + n x %s, residual %s", row->prefixes,
-                     label_time(row->prefix.a).text, label_time(row->prefix.b).text,
-                     label_percent(row->prefix.residual).text);
+            add_fit(&out, row);
         text_add(&out, " | ");
-        add_metrics(&out, row);
+        add_sight(&out, row);
         text_add(&out, " |\n");
     }
     places_take(&report->places, "spawn_table", &out);
@@ -85,7 +104,8 @@ static void add_end(struct text *out, const struct row *row, const char *backend
     if (isfinite(alive))
         text_add(out, ", at most %s alive at once", label_count(alive).text);
     if (row->limit[0])
-        text_add(out, "; what bound it: %s", row->limit);
+        text_add(out, "; what bound it: ");
+    add_words(out, row->limit);
     text_add(out, ". ");
 }
 
