@@ -71,7 +71,8 @@ static void draw(struct report *report)
     text_add(
         &plot->script,
         "set logscale x\nset xtics ('1' 1, '10' 10, '100' 100, '1000' 1e3, '10 000' 1e4, '10^5' "
-        "1e5, '10^6' 1e6, '10^7' 1e7)\nset rmargin 4\nset xlabel 'chunk: numbers handed out "
+        "1e5, '10^6' 1e6, '10^7' 1e7)\nset key outside right top\nset rmargin 28\nset xlabel "
+        "'chunk: numbers handed out "
         "at once (logarithmic)'\nset ylabel 'time per number (logarithmic)'\n"
         "set grid ytics linetype 1 linecolor '#e4e4e4'\n");
     plot_time_axis(plot, "y");

@@ -334,7 +334,7 @@ static void draw_waits(struct report *report)
 {
     struct text ticks = {0};
     int y = 0;
-    struct plot *plot = plot_begin(&report->plots, "waits", 900, 360,
+    struct plot *plot = plot_begin(&report->plots, "waits", 1060, 360,
                                    "How long does a worker wait for a connection?");
 
     for (size_t i = report->rows.count; i-- > 0;) {

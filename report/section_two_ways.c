@@ -204,25 +204,27 @@ static void draw_timeline(struct report *report, struct span *spans, size_t coun
 {
     qsort(spans, count, sizeof *spans, by_panel);
     int lanes = lay_out(spans, count);
+    double longest_ns = 0;
     struct plot *plot = plot_begin(&report->plots, "timeline", 900, 150 + 30 * lanes,
                                    "Who ran which task, and when");
 
     for (size_t i = 0; i < count; i++) {
         double zero = start_of_panel(spans, count, &spans[i]);
-        text_add(&plot->data, "%.3f\t%.3f\t%.1f\t%s\t%d\n", (spans[i].start_ns - zero) / 1e3,
-                 (spans[i].end_ns - zero) / 1e3, height_of(spans, i), spans[i].task,
+        longest_ns = fmax(longest_ns, spans[i].end_ns - zero);
+        text_add(&plot->data, "%.6f\t%.6f\t%.1f\t%s\t%d\n", (spans[i].start_ns - zero) / 1e6,
+                 (spans[i].end_ns - zero) / 1e6, height_of(spans, i), spans[i].task,
                  strcmp(spans[i].backend, "omp") == 0);
     }
     add_lane_names(plot, spans, count);
     text_add(&plot->script,
-             "set xlabel 'microseconds since the first task of that strategy began'\n"
-             "set yrange [%.1f:0.7]\nset xrange [0:*]\nunset key\nset lmargin 26\n"
+             "set xlabel 'milliseconds since the first task of that strategy began'\n"
+             "set yrange [%.1f:0.7]\nset xrange [0:*]\nunset key\nset lmargin 26\nset rmargin 4\n"
              "plot 'timeline.dat' using (($5==0)?$1:1/0):3:1:2:($3-0.36):($3+0.36) "
              "with boxxyerror linecolor '" COLOUR_PROC "' fillstyle solid 0.35 border, \\\n"
              " '' using (($5==1)?$1:1/0):3:1:2:($3-0.36):($3+0.36) "
              "with boxxyerror linecolor '" COLOUR_OMP "' fillstyle solid 0.35 border, \\\n"
-             " '' using (($1+$2)/2):3:4 with labels font ',9' textcolor '#000000'\n",
-             height_of(spans, count - 1) - 0.7);
+             " '' using ($2-$1>%.6f?($1+$2)/2:1/0):3:4 with labels font ',9' textcolor '#000000'\n",
+             height_of(spans, count - 1) - 0.7, 0.018 * longest_ns / 1e6);
 }
 
 static void fill_timeline(struct report *report)
@@ -233,11 +235,11 @@ static void fill_timeline(struct report *report)
 
     if (count > 0) {
         draw_timeline(report, spans, count);
-        places_set(
-            &report->places, "timeline",
-            "![which worker ran which task](plots/timeline.svg)\n\n"
-            "A box is a task, its number inside; a row is a worker. Gaps are waiting: for work, or "
-            "for the caller to take a result.");
+        places_set(&report->places, "timeline",
+                   "![which worker ran which task](plots/timeline.svg)\n\n"
+                   "A box is a task, its number inside where there is room; a row is a worker. "
+                   "Gaps are waiting: for work, or "
+                   "for the caller to take a result.");
     } else {
         places_set(&report->places, "timeline",
                    "No timeline was recorded in this run (timeline.csv is missing).");

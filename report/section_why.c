@@ -175,15 +175,20 @@ static void draw_anatomy(struct report *report, const struct anatomy *all, size_
         text_add(&plot->script, "%s\"%s, %s\" %zu", i ? ", " : "",
                  strategy_name(row_field(all[i].row, COLUMN_strategy)),
                  backend_name(row_field(all[i].row, COLUMN_backend)), count - i);
+    text_add(&plot->script, ")\n");
+    for (size_t i = 0; i < count; i++)
+        if (all[i].predicted > 1.6 * all[i].measured)
+            text_add(&plot->script, "set label '%s predicted' at 158,%zu right front font ',10'\n",
+                     label_percent(all[i].predicted / all[i].measured).text, count - i);
     text_add(&plot->script,
-             ")\nset xlabel 'share of the measured time, %%'\nset xrange [0:160]\n"
+             "set xlabel 'share of the measured time, %%'\nset xrange [0:160]\n"
              "set yrange [0.3:%zu.7]\nset key outside right top\nset lmargin 26\nset rmargin 20\n"
              "set arrow from 100,0.3 to 100,%zu.7 nohead front linecolor '#000000' dashtype 2\n"
              "set label 'measured' at 100,%zu.55 offset 0.4,0 font ',10'\nplot ",
              count, count, count);
     for (int p = 0; p < PARTS; p++) {
         for (size_t i = 0; i < count; i++) {
-            double from = 0;
+            double from = 0; /* of the bar so far */
             for (int q = 0; q < p; q++)
                 from += all[i].part[q];
             text_add(&plot->data, "%.4f\t%zu\t%.4f\n", 100 * from / all[i].measured, count - i,
