@@ -1,0 +1,4 @@
+/* apply_proc.c: apply, by forked processes. */
+#include "contract.h"
+
+APPLY_PROMISES(KEEPS, apply_proc, arm_proc)
