@@ -22,6 +22,7 @@
  *   counter of releases would say the same, and cost each release one more atomic operation.
  *   Intent is set before a permit can be had and cleared after the post: what a dead client may
  *   have taken along is always announced.
+ * tests/test_connpool_model.c searches every interleaving of small cases, with deaths at each step.
  * Progress: lock-free with a permit; a scan repeats only because other clients took slots.
  * Source: the double collect of Afek, Attiya, Dolev, Gafni, Merritt, Shavit, "Atomic snapshots of
  * shared memory", J. ACM 40(4), 1993. */

@@ -346,6 +346,7 @@ Test(connpool_model, no_interleaving_loses_anything, .timeout = 300)
     }
 }
 
+/* It takes scans that begin at different slots, as those of the pool do. */
 Test(connpool_model, one_scan_is_no_proof_of_fullness, .timeout = 120)
 {
     size_t states;
