@@ -30,8 +30,6 @@ static void run(struct apply *apply)
     apply->code = apply->call->task(apply->result, apply->call->item, (void *)apply->call->context);
     twini_inside_task = outer;
     twini_omp_count(&twini_omp_lane(apply->omp)->tasks);
-    if (omp_get_thread_num() == 0)
-        apply->omp->inline_tasks++;
 }
 
 /* report: begin apply */

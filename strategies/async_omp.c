@@ -13,10 +13,6 @@
  * caller who waits can claim too, and the tasks he has outrun find nothing. Claiming chunk 0 starts
  * the map; cancelling is claiming all of it before that, so one compare-and-swap decides.
  *
- * Invariants: lists are the caller's alone. A job is freed by the caller, never by a task: all
- * memory is taken and given back on one thread. It is given up when no task points at it and it has
- * an outcome.
- *
  * Source: OpenMP 4.5, 2.9.1 (task, if), 2.13.4 (taskwait); libgomp task.c (GOMP_task). */
 #include "engine/omp_runtime.h"
 
@@ -30,74 +26,7 @@ struct map_job {
     struct twini_omp_chunks run;
 };
 
-/* ---- jobs --------------------------------------------------------------------------------- */
-
-static void push(struct twini_omp_list *list, struct twini_omp_job *job)
-{
-    job->next = NULL;
-    if (list->last)
-        list->last->next = job;
-    else
-        list->first = job;
-    list->last = job;
-    list->count++;
-}
-
-static struct twini_omp_job *pop(struct twini_omp_list *list)
-{
-    struct twini_omp_job *job = list->first;
-    if (!job)
-        return NULL;
-    list->first = job->next;
-    if (!list->first)
-        list->last = NULL;
-    list->count--;
-    return job;
-}
-
-struct twini_omp_job *twini_omp_job_make(struct twini_omp *omp, const struct twin_call *call)
-{
-    struct twini_omp_job *job;
-    size_t context_at = sizeof *job + (call->item_size + 15) / 16 * 16;
-    job = malloc(context_at + call->context_size);
-    if (!job)
-        return NULL;
-    if (twini_future_init(&job->future, omp->pool, call->result_size) != 0) {
-        free(job);
-        return NULL;
-    }
-    atomic_init(&job->tasks, 0);
-    job->omp = omp;
-    job->task = call->task;
-    job->item = call->item_size ? memcpy(job + 1, call->item, call->item_size) : call->item;
-    job->context = (void *)call->context;
-    if (call->context_size)
-        job->context = memcpy((char *)job + context_at, call->context, call->context_size);
-    return job;
-}
-
-void twini_omp_free_future(struct twin_future *future)
-{
-    twini_future_fini(future);
-    free(future); /* the first member of its job */
-}
-
-/* ---- running one -------------------------------------------------------------------------- */
-
-void twini_omp_job_run(struct twini_omp_job *job)
-{
-    if (!twini_future_start(&job->future))
-        return;
-    bool outer = twini_inside_task;
-    twini_inside_task = true;
-    int code = job->task(job->future.result, job->item, job->context);
-    twini_inside_task = outer;
-    twini_omp_count(&twini_omp_lane(job->omp)->tasks);
-    if (omp_get_thread_num() == 0)
-        job->omp->inline_tasks++;
-    struct twin_failure failure = {.kind = TWIN_FAILURE_TASK, .task_code = code};
-    twini_future_finish(&job->future, code ? TWIN_ETASK : 0, code ? &failure : NULL);
-}
+/* ---- running a map -------------------------------------------------------------------------- */
 
 /* Claims a chunk of the map and runs it. False when there is none. */
 static bool map_step(struct map_job *map)
@@ -110,11 +39,11 @@ static bool map_step(struct map_job *map)
         twini_future_start(future);
     twini_omp_chunk_run(&map->run, chunk);
     if (omp_get_thread_num() == 0)
-        map->job.omp->inline_tasks++;
+        map->job.omp->inline_chunks++;
     /* order: acq_rel; pairs with itself in the other tasks; the last one sees all results */
     if (atomic_fetch_sub_explicit(&map->left, 1, memory_order_acq_rel) == 1) {
         struct twin_failure failure;
-        int error = twini_omp_chunks_outcome(&map->run, &failure);
+        int error = twini_omp_chunks_outcome(&map->run, map->run.plan.count, &failure);
         twini_future_finish(future, error, error ? &failure : NULL);
     }
     return true;
@@ -148,18 +77,11 @@ bool twini_omp_job_cancel(struct twini_omp_job *job)
 
 /* ---- tasks -------------------------------------------------------------------------------- */
 
-/* The task's last use of the job. order: release; pairs with acquire in is_retired(); the caller
- * may free it. */
-static void let_go(struct twini_omp_job *job)
-{
-    atomic_fetch_sub_explicit(&job->tasks, 1, memory_order_release);
-}
-
 /* Whether one more call may be in flight. */
 static bool has_room(struct twini_omp *omp)
 {
     size_t most = omp->pool->options.max_pending;
-    twini_omp_retire(omp, omp->flying.count >= most);
+    twini_omp_retire(&omp->flying, omp->flying.count >= most);
     return omp->flying.count < most;
 }
 
@@ -172,13 +94,13 @@ static bool over(const struct twini_wait *wait)
 static void launch_call(struct twini_omp *omp, struct twini_omp_job *job)
 {
     bool deferred = has_room(omp);
-    push(&omp->flying, job);
+    twini_omp_push(&omp->flying, job);
     atomic_store_explicit(&job->tasks, 1, memory_order_relaxed); /* the task's creation orders it */
 #pragma omp task default(none) firstprivate(job) if (deferred)
     {
         if (!twini_omp_stopped(job->omp))
             twini_omp_job_run(job);
-        let_go(job);
+        twini_omp_job_let_go(job);
     }
 }
 
@@ -187,14 +109,14 @@ static void launch_map(struct twini_omp *omp, struct map_job *map, const struct 
     bool deferred = has_room(omp);
     /* relaxed: a hint; tasks that find no chunk return */
     size_t claimed = atomic_load_explicit(&map->run.next, memory_order_relaxed);
-    push(&omp->flying, &map->job);
+    twini_omp_push(&omp->flying, &map->job);
     for (; claimed < map->run.plan.chunks && !over(wait); claimed++) {
         atomic_fetch_add_explicit(&map->job.tasks, 1, memory_order_relaxed); /* as above */
 #pragma omp task default(none) firstprivate(map) if (deferred)
         {
             if (!twini_omp_stopped(map->job.omp))
                 map_step(map);
-            let_go(&map->job);
+            twini_omp_job_let_go(&map->job);
         }
     }
 }
@@ -218,7 +140,7 @@ static void run_all_kept(struct twini_omp *omp, const struct twini_wait *wait)
 void twini_omp_launch_kept(struct twini_omp *omp, const struct twini_wait *wait)
 {
     struct twini_omp_job *job;
-    while (!over(wait) && (job = pop(&omp->kept)) != NULL)
+    while (!over(wait) && (job = twini_omp_pop(&omp->kept)) != NULL)
         if (twini_future_is_final(&job->future))
             twini_future_drop(&job->future);
         else if (job->future.is_map)
@@ -232,54 +154,26 @@ void twini_omp_complete(struct twini_omp *omp)
 {
     twini_omp_executor_drain(omp);
 #pragma omp taskwait
-    twini_omp_retire(omp, true);
+    twini_omp_retire(&omp->flying, true);
 }
 
-/* ---- giving up and keeping again ---------------------------------------------------------- */
-
-static bool is_retired(struct twini_omp_job *job)
-{
-    /* order: acquire; pairs with release in let_go() */
-    return atomic_load_explicit(&job->tasks, memory_order_acquire) == 0 &&
-           twini_future_is_final(&job->future);
-}
-
-void twini_omp_retire(struct twini_omp *omp, bool all)
-{
-    struct twini_omp_list rest = {0};
-    while (omp->flying.first && (all || is_retired(omp->flying.first))) {
-        struct twini_omp_job *job = pop(&omp->flying);
-        if (is_retired(job))
-            twini_future_drop(&job->future);
-        else
-            push(&rest, job);
-    }
-    if (all)
-        omp->flying = rest;
-}
+/* ---- kept calls --------------------------------------------------------------------------- */
 
 /* After a region that was stopped: what flew and has no outcome goes back, before what was kept. */
 static void keep_again(struct twini_omp *omp)
 {
     struct twini_omp_list all = omp->flying;
     struct twini_omp_job *job;
-    while ((job = pop(&omp->kept)) != NULL)
-        push(&all, job);
+    while ((job = twini_omp_pop(&omp->kept)) != NULL)
+        twini_omp_push(&all, job);
     omp->kept = all;
     omp->flying = (struct twini_omp_list){0};
-}
-
-void twini_omp_drop_jobs(struct twini_omp *omp)
-{
-    struct twini_omp_job *job;
-    while ((job = pop(&omp->kept)) != NULL || (job = pop(&omp->flying)) != NULL)
-        twini_future_drop(&job->future);
 }
 
 static void fail_kept(struct twini_omp *omp, int error)
 {
     struct twini_omp_job *job;
-    while ((job = pop(&omp->kept)) != NULL) {
+    while ((job = twini_omp_pop(&omp->kept)) != NULL) {
         if (!twini_future_is_final(&job->future))
             twini_future_finish(&job->future, error, &omp->broken_failure);
         twini_future_drop(&job->future);
@@ -308,7 +202,7 @@ int twini_omp_run_kept(struct twini_omp *omp, const struct twini_wait *wait)
 
 static void keep(struct twini_omp *omp, struct twini_omp_job *job)
 {
-    push(&omp->kept, job);
+    twini_omp_push(&omp->kept, job);
     if (omp->kept.count >= omp->pool->options.max_pending)
         (void)twini_omp_run_kept(omp, NULL); /* an error is in the futures */
 }
@@ -346,6 +240,8 @@ static struct map_job *map_make(struct twini_omp *omp, const struct twin_map *ma
     (void)twini_future_init(&made->job.future, omp->pool, 0); /* without a result it cannot fail */
     made->job.future.is_map = true;
     made->job.omp = omp;
+    made->job.small = false;
+    omp->users++;
     atomic_init(&made->job.tasks, 0);
     twini_omp_chunks_init(&made->run, omp, map);
     atomic_init(&made->left, made->run.plan.chunks);

@@ -107,7 +107,7 @@ static bool run_next(struct twini_omp *omp)
     if (!job)
         return false;
     twini_omp_job_run(job);
-    twini_future_drop(&job->future);
+    twini_omp_job_let_go(job);
     return true;
 }
 
@@ -155,11 +155,14 @@ int twini_omp_submit(struct twin_pool *pool, const struct twin_call *call,
     if (!job)
         return twini_pool_fail(pool, TWIN_ENOMEM, &no_failure);
     *future = &job->future;
+    twini_omp_retire(&omp->queued, omp->queued.count >= 2 * omp->queue->capacity);
     while (length(omp->queue) >= omp->queue->capacity)
         if (omp->in_scope)
             (void)run_next(omp);
         else
-            (void)twini_omp_run_kept(omp, NULL); /* an error is in the futures */
+            (void)twini_omp_run_kept(omp, NULL);                 /* an error is in the futures */
+    atomic_store_explicit(&job->tasks, 1, memory_order_relaxed); /* put() orders it */
+    twini_omp_push(&omp->queued, job);
     put(omp->queue, job);
     if (omp->in_scope)
         start_worker(omp);
@@ -320,11 +323,11 @@ int twini_omp_iterator_next(struct twin_iterator *head, const void **results, si
         return error;
     if (iterator->at >= iterator->end)
         return end_early(iterator, iterator->dropped);
-    /* All chunks below were good, so a failure up to here is in this chunk, and final. */
+    /* All chunks before this one were good, so a failure before its end is its own. */
     size_t first = twini_plan_first(&run->plan, iterator->at);
     size_t items = twini_plan_items(&run->plan, iterator->at);
     struct twin_failure failure;
-    if (twini_omp_chunks_outcome(run, &failure) && failure.index < first + items) {
+    if (twini_omp_chunks_outcome(run, first + items, &failure)) {
         head->failure = failure;
         return end_early(iterator, TWIN_ETASK);
     }
@@ -387,7 +390,7 @@ void twini_omp_executor_fail(struct twini_omp *omp, int error)
     while (omp->queue && (job = take(omp->queue)) != NULL) {
         if (twini_future_start(&job->future))
             twini_future_finish(&job->future, error, &omp->broken_failure);
-        twini_future_drop(&job->future);
+        twini_omp_job_let_go(job);
     }
     while (omp->iterators) {
         omp->iterators->head.failure = omp->broken_failure;

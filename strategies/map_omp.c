@@ -72,11 +72,13 @@ bool twini_omp_chunk_claim(struct twini_omp_chunks *run, size_t *index)
     return true;
 }
 
-int twini_omp_chunks_outcome(const struct twini_omp_chunks *run, struct twin_failure *failure)
+int twini_omp_chunks_outcome(const struct twini_omp_chunks *run, size_t end,
+                             struct twin_failure *failure)
 {
-    /* relaxed: all chunks are done, and what told us so has ordered this read */
+    /* relaxed: the chunks below end are done, and what told us so has ordered this read; code may
+     * still change only if the failure lies above */
     size_t lowest = atomic_load_explicit(&run->lowest, memory_order_relaxed);
-    if (lowest == SIZE_MAX)
+    if (lowest >= end)
         return 0;
     *failure =
         (struct twin_failure){.kind = TWIN_FAILURE_TASK, .index = lowest, .task_code = run->code};
@@ -144,6 +146,6 @@ int twini_omp_map(struct twin_pool *pool, const struct twin_map *map)
         twini_omp_end(omp);
     }
     struct twin_failure failure;
-    error = twini_omp_chunks_outcome(&run, &failure);
+    error = twini_omp_chunks_outcome(&run, map->count, &failure);
     return error ? twini_pool_fail(pool, error, &failure) : 0;
 }

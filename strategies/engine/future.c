@@ -67,8 +67,10 @@ void twini_future_finish(struct twin_future *future, int error, const struct twi
 
 void twini_future_drop(struct twin_future *future)
 {
-    /* order: acq_rel; all use of the future by others happens before it is freed */
-    if (atomic_fetch_sub_explicit(&future->references, 1, memory_order_acq_rel) == 1)
+    /* order: acquire, acq_rel; all use of the future by others happens before it is freed. The look
+     * first spares the last holder a locked instruction: nobody else can reach it any more. */
+    if (atomic_load_explicit(&future->references, memory_order_acquire) == 1 ||
+        atomic_fetch_sub_explicit(&future->references, 1, memory_order_acq_rel) == 1)
         future->strategy->free_future(future);
 }
 

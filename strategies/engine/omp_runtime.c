@@ -161,6 +161,7 @@ static int open_pool(struct twin_pool *pool)
     for (unsigned lane = 0; lane < pool->options.workers; lane++)
         omp->lanes[lane] = (struct twini_omp_lane){0};
     omp->pool = pool;
+    omp->users = 1;
     omp->opener = pthread_self();
     pool->engine = omp;
     int error = pool->on_demand ? 0 : start_team(omp);
@@ -284,6 +285,13 @@ static int cancel(struct twin_future *future)
     return twini_future_is_final(future) ? TWIN_EDONE : TWIN_ENOTSUP;
 }
 
+static void drop_all(struct twini_omp *omp)
+{
+    twini_omp_drop(&omp->kept);
+    twini_omp_drop(&omp->flying);
+    twini_omp_drop(&omp->queued);
+}
+
 static void cancel_pending(struct twin_pool *pool)
 {
     struct twini_omp *omp = pool->engine;
@@ -312,7 +320,7 @@ static int terminate(struct twin_pool *pool)
     if (error || omp->in_scope)
         return error ? error : TWIN_ENESTED;
     cancel_pending(pool); /* and outside of a scope nothing runs */
-    twini_omp_drop_jobs(omp);
+    drop_all(omp);
     return 0;
 }
 
@@ -320,11 +328,11 @@ static void free_pool(struct twin_pool *pool)
 {
     struct twini_omp *omp = pool->engine;
     cancel_pending(pool); /* if no shutdown came before: a wrong thread, or a forked child */
-    twini_omp_drop_jobs(omp);
+    drop_all(omp);
     free(omp->queue);
     free(omp->lanes);
-    free(omp);
     pool->engine = NULL;
+    twini_omp_release(omp);
 }
 
 static void read_stats(struct twin_pool *pool, struct twin_stats *stats)
@@ -336,7 +344,9 @@ static void read_stats(struct twin_pool *pool, struct twin_stats *stats)
         stats->chunks += atomic_load_explicit(&omp->lanes[i].chunks, memory_order_relaxed);
         stats->claims += atomic_load_explicit(&omp->lanes[i].claims, memory_order_relaxed);
     }
-    stats->inline_tasks = omp->inline_tasks;
+    /* All calls are submitted by thread 0, so what it ran it ran inline. relaxed: as above */
+    stats->inline_tasks =
+        omp->inline_chunks + atomic_load_explicit(&omp->lanes[0].tasks, memory_order_relaxed);
     stats->caller_parks = omp->caller_parks;
     stats->chunk = omp->last_chunk;
     stats->workers = omp->team;

@@ -30,7 +30,8 @@ struct twini_omp_job {
     struct twin_future future; /* first: the owner's handle is the same address */
     struct twini_omp_job *next;
     struct twini_omp *omp;
-    _Atomic size_t tasks; /* OpenMP tasks that still point here; the last use of the job by each */
+    _Atomic size_t tasks; /* that still point here; each lets go as the last thing it does */
+    bool small;           /* of a slab */
     twin_task *task;
     void *context;
     const void *item;
@@ -57,11 +58,14 @@ struct twini_omp {
     int broken; /* why the team could not be started, for good; or 0 */
     struct twin_failure broken_failure;
     int dynamic; /* the caller's OMP_DYNAMIC, while a region of ours runs */
-    struct twini_omp_list kept, flying;
+    struct twini_omp_list kept, flying, queued;
+    struct twini_omp_job *spare; /* of the slabs; omp_job.c */
+    struct twini_omp_slab *slabs;
+    size_t users;                         /* the pool and each job; whoever is last frees this */
     struct twini_omp_queue *queue;        /* executor_omp.c; NULL until the first submit */
     struct twini_omp_iterator *iterators; /* executor_omp.c; those that are not complete */
     struct twini_omp_lane *lanes;         /* one for each thread of the team */
-    uint64_t inline_tasks, caller_parks;  /* written by the caller alone */
+    uint64_t inline_chunks, caller_parks; /* chunk tasks run by the caller; its naps */
     size_t last_chunk;
     _Atomic bool stop; /* written by the caller, read by tasks: what has not started stays kept */
 };
@@ -95,6 +99,25 @@ static inline bool twini_omp_stopped(struct twini_omp *omp)
     return atomic_load_explicit(&omp->stop, memory_order_relaxed);
 }
 
+/* ---- omp_job.c ---------------------------------------------------------------------------- */
+
+/* A job with copies of item and context, referenced by owner and engine; NULL: out of memory. */
+struct twini_omp_job *twini_omp_job_make(struct twini_omp *omp, const struct twin_call *call);
+/* Runs a single call if nobody has begun or cancelled it. */
+void twini_omp_job_run(struct twini_omp_job *job);
+/* A task's last use of the job. */
+void twini_omp_job_let_go(struct twini_omp_job *job);
+void twini_omp_free_future(struct twin_future *future);
+/* The pool, or a job, does without it. */
+void twini_omp_release(struct twini_omp *omp);
+
+void twini_omp_push(struct twini_omp_list *list, struct twini_omp_job *job);
+struct twini_omp_job *twini_omp_pop(struct twini_omp_list *list);
+/* Gives up the engine's reference to jobs at the front (or all) that nothing will touch again. */
+void twini_omp_retire(struct twini_omp_list *list, bool all);
+/* Gives it up for all: each has an outcome, or never will. */
+void twini_omp_drop(struct twini_omp_list *list);
+
 /* ---- map_omp.c ---------------------------------------------------------------------------- */
 
 int twini_omp_map(struct twin_pool *pool, const struct twin_map *map);
@@ -104,8 +127,9 @@ void twini_omp_chunks_init(struct twini_omp_chunks *run, struct twini_omp *omp,
 void twini_omp_chunk_run(struct twini_omp_chunks *run, size_t index);
 /* Claims the next chunk. False when all are claimed. */
 bool twini_omp_chunk_claim(struct twini_omp_chunks *run, size_t *index);
-/* The outcome, once all chunks are done: 0 or TWIN_ETASK with its failure. */
-int twini_omp_chunks_outcome(const struct twini_omp_chunks *run, struct twin_failure *failure);
+/* The outcome of items [0, end), once their chunks are done: 0 or TWIN_ETASK with its failure. */
+int twini_omp_chunks_outcome(const struct twini_omp_chunks *run, size_t end,
+                             struct twin_failure *failure);
 
 /* ---- apply_omp.c -------------------------------------------------------------------------- */
 
@@ -117,24 +141,15 @@ int twini_omp_apply_async(struct twin_pool *pool, const struct twin_call *call,
                           struct twin_future **future);
 int twini_omp_map_async(struct twin_pool *pool, const struct twin_map *map,
                         struct twin_future **future);
-/* A job with copies of item and context, referenced by owner and engine; NULL: out of memory. */
-struct twini_omp_job *twini_omp_job_make(struct twini_omp *omp, const struct twin_call *call);
-/* Runs a single call if nobody has begun or cancelled it. */
-void twini_omp_job_run(struct twini_omp_job *job);
 /* The caller's own help: runs what is left of a single call or a map, until the deadline. */
 void twini_omp_job_help(struct twini_omp_job *job, int64_t deadline_ns);
 /* Cancels a call, or a whole map, that has not started. True if this call did it. */
 bool twini_omp_job_cancel(struct twini_omp_job *job);
-void twini_omp_free_future(struct twin_future *future);
 /* Inside a region: turns what is kept into tasks. Stops early when wait (may be NULL) is over. */
 void twini_omp_launch_kept(struct twini_omp *omp, const struct twini_wait *wait);
-/* Gives up the references to jobs that no task points at; keeps again what was not started. */
-void twini_omp_retire(struct twini_omp *omp, bool all);
 /* Outside of a scope: opens a region for all that is kept. wait NULL, or without a deadline: runs
  * all of it. With a deadline: until it is over; the rest stays kept. */
 int twini_omp_run_kept(struct twini_omp *omp, const struct twini_wait *wait);
-/* Gives up the references to all jobs that are kept or fly; each has an outcome, or never will. */
-void twini_omp_drop_jobs(struct twini_omp *omp);
 /* Inside the region: runs and waits for all that was submitted. */
 void twini_omp_complete(struct twini_omp *omp);
 
