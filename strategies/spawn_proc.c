@@ -50,6 +50,15 @@ static struct place *place_of(const struct spawn *spawn, size_t number)
 /* ---- one child ---------------------------------------------------------------------------------
  */
 
+/* A task that calls exit() ends its own process and nothing else: registered last, this runs first,
+ * so the handlers that the program registered do not run in the child. */
+static _Noreturn void leave(int status, void *unused)
+{
+    (void)unused;
+    (void)fflush(stdout);
+    _exit(status);
+}
+
 static _Noreturn void live(const struct spawn *spawn, size_t item, struct place *place)
 {
     size_t failed;
@@ -59,8 +68,7 @@ static _Noreturn void live(const struct spawn *spawn, size_t item, struct place 
     twini_inside_task = true;
     place->code = twini_plan_run(&one, (void *)one.context, 0, 1, NULL, &failed);
     place->ended = true; /* the end of the process orders this for the parent */
-    (void)fflush(stdout);
-    _exit(0);
+    leave(0, NULL);
 }
 
 static pid_t start_child(const struct spawn *spawn, size_t item, struct place *place)
@@ -70,7 +78,8 @@ static pid_t start_child(const struct spawn *spawn, size_t item, struct place *p
     pid_t pid = fork();
     if (pid != 0)
         return pid;
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != spawn->parent)
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != spawn->parent ||
+        on_exit(leave, NULL) != 0)
         _exit(1);
     live(spawn, item, place);
 }
