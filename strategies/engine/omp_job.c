@@ -1,10 +1,10 @@
 /* omp_job.c: single calls of the OpenMP twin: where they come from, how one is run, when it goes.
  *
- * Jobs come from slabs that the pool keeps, not from malloc: libgomp's threads free their tasks into
- * the submitter's malloc arena, so that each of his mallocs waits for its lock. Submit and release
- * of a call in a scope cost 250 ns with malloc, about 100 with slabs (2 threads; a bare task 16 to
- * 22). The price: slabs go back when the pool and the last of its futures are gone, so a pool
- * holds what its largest crowd of futures took.
+ * Jobs come from slabs that the pool keeps, not from malloc: libgomp's threads free their tasks
+ * into the submitter's malloc arena, so that each of his mallocs waits for its lock. Submit and
+ * release of a call in a scope cost 250 ns with malloc, about 100 with slabs (2 threads; a bare
+ * task 16 to 22). The price: slabs go back when the pool and the last of its futures are gone, so a
+ * pool holds what its largest crowd of futures took.
  *
  * Invariants: lists, slabs and reference counts are the caller's alone; a thread of the team only
  * runs a job and lets go of it. A job is given up when no task points at it and it has an outcome.
