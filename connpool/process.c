@@ -1,4 +1,4 @@
-/* process.c: identity and liveness of processes, and the clock.
+/* process.c: identity and liveness of processes.
  *
  * A pid alone is no identity: 32768 of them wrap in two seconds. With the start time of
  * /proc/PID/stat (a tick is 10 ms) it is one. PID_MAX_LIMIT is 2^22 and 2^42 ticks are 1300 years,
@@ -15,7 +15,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 struct vital {
@@ -80,22 +79,4 @@ bool twini_process_alive(uint64_t identity)
     if (start_ticks && vital.start_ticks != start_ticks)
         return false; /* somebody else has the pid now */
     return !((vital.state == 'Z' || vital.state == 'X') && vital.threads <= 1);
-}
-
-static int64_t read_clock_ns(clockid_t clock)
-{
-    struct timespec now;
-
-    clock_gettime(clock, &now); /* cannot fail for these clocks and a valid pointer */
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-int64_t twini_now_ns(void)
-{
-    return read_clock_ns(CLOCK_MONOTONIC);
-}
-
-int64_t twini_coarse_ns(void)
-{
-    return read_clock_ns(CLOCK_MONOTONIC_COARSE);
 }

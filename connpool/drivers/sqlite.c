@@ -4,8 +4,9 @@
  * parent's handles in the child by itself; here each handle remembers its pid all the same. That is
  * not enough: SQLite keeps one table per process of which file it has locked (fcntl locks belong to
  * the process, not to the descriptor). A child inherits the table without the locks, and a handle
- * that it opens on the same file believes to be covered by locks which are not there. So open is
- * refused while the file's table may be such a copy: see was_open_at_fork().
+ * that it opens itself on the same file believes to be covered by locks which are not there. Seen
+ * with 3.40: the parent closes, deletes the log under the child, and the child's next COMMIT says
+ * OK and is gone. So open is refused in a process that inherited an open handle: count_handle().
  *
  * Flags. NOMUTEX: a lease gives a connection to one thread at a time, so its own mutex is waste.
  * PRIVATECACHE: whatever the program's global setting, no page cache is shared between handles.
@@ -13,20 +14,23 @@
  * for another's write lock is SQLite's affair, not an error.
  * Source: sqlite.org/howtocorrupt.html sections 2.2 and 2.6, sqlite.org/wal.html. */
 #include <sqlite3.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <twinpool/connpool_sqlite.h>
 #include <unistd.h>
 
 #define DEFAULT_BUSY_TIMEOUT_MS 5000
+#define OPEN_FLAGS                                                                                 \
+    (SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | \
+     SQLITE_OPEN_EXRESCODE)
 
 struct twin_sqlite {
     int busy_timeout_ms;
-    /* How many handles this process has open, and which process this is. A fork copies both, and so
-     * tells the child on its first open what its parent had. Handles are opened by several threads,
-     * hence the atomics; relaxed: nobody forks beside an open and expects an answer. */
-    _Atomic int handles;
-    _Atomic pid_t process;
+    /* pid << 32 | handles open in that process. A fork copies it, and so it tells the child, at its
+     * first open, what its parent had. relaxed: it guards no other memory. */
+    _Atomic uint64_t handles;
     char path[];
 };
 
@@ -36,16 +40,28 @@ struct sqlite_connection {
     pid_t pid;
 };
 
-static int was_open_at_fork(struct twin_sqlite *sqlite)
+/* Counts one handle more, before it is opened: a fork in the middle must know of it. Returns false
+ * when there are some that this process has inherited. */
+static bool count_handle(struct twin_sqlite *sqlite)
 {
-    pid_t self = getpid();
+    uint64_t self = (uint64_t)getpid() << 32;
+    uint64_t before = atomic_load_explicit(&sqlite->handles, memory_order_relaxed);
+    uint64_t after;
 
-    if (sqlite->process == self)
-        return 0;
-    if (sqlite->handles > 0)
-        return 1;
-    sqlite->process = self;
-    return 0;
+    do {
+        bool mine = before >> 32 == self >> 32;
+
+        if (!mine && (uint32_t)before > 0)
+            return false;
+        after = (mine ? before : self) + 1;
+    } while (!atomic_compare_exchange_weak_explicit(&sqlite->handles, &before, after,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
+static void discount_handle(struct twin_sqlite *sqlite)
+{
+    atomic_fetch_sub_explicit(&sqlite->handles, 1, memory_order_relaxed);
 }
 
 static int configure(sqlite3 *handle, int busy_timeout_ms)
@@ -68,25 +84,22 @@ static int sqlite_connect(void **result, unsigned slot, void *context)
     int code;
 
     (void)slot;
-    if (was_open_at_fork(sqlite))
+    if (!count_handle(sqlite))
         return TWIN_SQLITE_EFORKED;
     connection = calloc(1, sizeof *connection);
-    if (!connection)
-        return SQLITE_NOMEM;
-    code = sqlite3_open_v2(sqlite->path, &connection->handle,
-                           SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
-                               SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE,
-                           NULL);
+    code = connection ? sqlite3_open_v2(sqlite->path, &connection->handle, OPEN_FLAGS, NULL)
+                      : SQLITE_NOMEM;
     if (code == SQLITE_OK)
         code = configure(connection->handle, sqlite->busy_timeout_ms);
     if (code != SQLITE_OK) {
-        sqlite3_close(connection->handle); /* NULL is fine, and a failed open wants it too */
+        if (connection)
+            sqlite3_close(connection->handle); /* NULL is fine, and a failed open wants it too */
         free(connection);
+        discount_handle(sqlite);
         return code;
     }
     connection->sqlite = sqlite;
     connection->pid = getpid();
-    sqlite->handles++;
     *result = connection;
     return 0;
 }
@@ -145,7 +158,7 @@ static void sqlite_disconnect(void *opaque)
     if (connection->pid != getpid())
         return;                           /* the parent's: left alone */
     sqlite3_close_v2(connection->handle); /* v2: also with a statement that a user left open */
-    connection->sqlite->handles--;
+    discount_handle(connection->sqlite);
     free(connection);
 }
 
@@ -184,7 +197,6 @@ int twin_sqlite_open(struct twin_sqlite **result, const struct twin_sqlite_optio
     sqlite->busy_timeout_ms = options->busy_timeout_ms == 0    ? DEFAULT_BUSY_TIMEOUT_MS
                               : options->busy_timeout_ms == -1 ? 0
                                                                : options->busy_timeout_ms;
-    sqlite->process = getpid();
     *result = sqlite;
     return 0;
 }
