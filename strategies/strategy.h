@@ -65,7 +65,8 @@ struct twini_strategy {
     /* Cancels all that has not started (for executor shutdown). */
     void (*cancel_pending)(struct twin_pool *pool);
     /* Every future has an outcome and every worker is gone when these return. Each is called once
-     * at most, and only one of the two. */
+     * at most, and only one of the two; but for TWIN_ENESTED and TWIN_ENOTSUP (omp: in a scope, from
+     * another thread), which leave the pool as it was. */
     int (*shutdown)(struct twin_pool *pool);
     int (*terminate)(struct twin_pool *pool);
     /* Frees what open made. After shutdown or terminate; also in a forked child, where it must not

@@ -292,14 +292,19 @@ static void drop_all(struct twini_omp *omp)
     twini_omp_drop(&omp->queued);
 }
 
-static void cancel_pending(struct twin_pool *pool)
+static void cancel_all(struct twini_omp *omp)
 {
-    struct twini_omp *omp = pool->engine;
     for (struct twini_omp_job *job = omp->kept.first; job; job = job->next)
         (void)twini_omp_job_cancel(job);
     for (struct twini_omp_job *job = omp->flying.first; job; job = job->next)
         (void)twini_omp_job_cancel(job);
     twini_omp_executor_fail(omp, TWIN_ECANCELLED);
+}
+
+static void cancel_pending(struct twin_pool *pool)
+{
+    if (twini_omp_enter(pool->engine) == 0)
+        cancel_all(pool->engine);
 }
 
 /* In a scope it would end the pool under the body's feet: TWIN_ENESTED. */
@@ -319,7 +324,7 @@ static int terminate(struct twin_pool *pool)
     int error = twini_omp_enter(omp);
     if (error || omp->in_scope)
         return error ? error : TWIN_ENESTED;
-    cancel_pending(pool); /* and outside of a scope nothing runs */
+    cancel_all(omp); /* and outside of a scope nothing runs */
     drop_all(omp);
     return 0;
 }
@@ -327,7 +332,7 @@ static int terminate(struct twin_pool *pool)
 static void free_pool(struct twin_pool *pool)
 {
     struct twini_omp *omp = pool->engine;
-    cancel_pending(pool); /* if no shutdown came before: a wrong thread, or a forked child */
+    cancel_all(omp); /* if no shutdown came before: in a forked child */
     drop_all(omp);
     free(omp->queue);
     free(omp->lanes);

@@ -235,14 +235,24 @@ static bool leave_open(struct twin_pool *pool)
                                                    memory_order_relaxed, memory_order_relaxed);
 }
 
+/* Whether the backend refused the caller (in a scope, or of a thread that may not), and so did
+ * nothing. */
+static bool is_refusal(int error)
+{
+    return error == TWIN_ENESTED || error == TWIN_ENOTSUP;
+}
+
 static int end(struct twin_pool *pool, int (*how)(struct twin_pool *))
 {
     int error = enter(pool);
     if (error == TWIN_ECLOSED)
         return 0;
-    if (error)
+    if (error || !leave_open(pool))
         return error;
-    return leave_open(pool) ? how(pool) : 0;
+    error = how(pool);
+    if (is_refusal(error)) /* nothing was ended */
+        atomic_store_explicit(&pool->phase, TWINI_OPEN, memory_order_relaxed); /* as above */
+    return error;
 }
 
 int twin_pool_shutdown(struct twin_pool *pool)
@@ -264,7 +274,7 @@ int twin_pool_close(struct twin_pool *pool)
     int error = 0;
     if (pool->fork_epoch == twini_fork_epoch)
         error = twin_pool_shutdown(pool);
-    if (error == TWIN_ENESTED)
+    if (is_refusal(error))
         return error;
     pool->strategy->free(pool);
     twini_arena_close(pool->arena);
@@ -373,7 +383,7 @@ int twin_executor_close(struct twin_executor *executor)
     if (!executor)
         return 0;
     int error = twin_pool_close(executor->pool);
-    if (error != TWIN_ENESTED)
+    if (!is_refusal(error))
         free(executor);
     return error;
 }
