@@ -10,6 +10,7 @@
  * Clients are known by pid alone, and the number of waiters is a counter that a killed waiter
  * leaves raised, as in the textbook. */
 #include "internal.h"
+#include "slots.h"
 
 #include <errno.h>
 #include <sched.h>

@@ -28,6 +28,7 @@
  * shared memory", J. ACM 40(4), 1993. */
 #include "fault.h"
 #include "internal.h"
+#include "slots.h"
 
 #include <errno.h>
 

@@ -133,25 +133,6 @@ extern const struct admission twini_admission_recovering, twini_admission_bare;
 /* ---- small steps of the fast path, here so that they are compiled into it ---------------------
  */
 
-/* Frees the slot if its word is still this one; next_epoch is what the free word carries. */
-static inline bool twini_slot_free(struct slot *slot, uint64_t word, uint64_t next_epoch)
-{
-    /* relaxed: for pictures only. Before the free, while the slot cannot have a new holder. */
-    atomic_store_explicit(&slot->since_ns, 0, memory_order_relaxed);
-    /* order: release; pairs with the acquire of the next taker; hands over the connection */
-    return atomic_compare_exchange_strong_explicit(&slot->word, &word, word_make(next_epoch, 0),
-                                                   memory_order_acq_rel, memory_order_relaxed);
-}
-
-/* Counts a lease. Only the holder may: that is why a load and a store are enough. */
-static inline void twini_slot_count(struct slot *slot, bool waited)
-{
-    _Atomic uint64_t *counter = waited ? &slot->waited : &slot->direct;
-    uint64_t before = atomic_load_explicit(counter, memory_order_relaxed);
-
-    atomic_store_explicit(counter, before + 1, memory_order_relaxed);
-}
-
 static inline uint64_t twini_client_number(const struct twin_connpool *pool,
                                            const struct client *client)
 {
@@ -201,10 +182,17 @@ static inline uint64_t twini_identity(struct twin_connpool *pool)
 }
 
 /* slots.c */
-int twini_slot_take(struct connpool_shared *shared, uint64_t client, unsigned start,
-                    uint64_t *generation);
 unsigned twini_slots_active(struct connpool_shared *shared);
-void twini_high_water_update(struct connpool_shared *shared);
+void twini_high_water_raise(struct connpool_shared *shared, unsigned seen);
+
+static inline void twini_high_water_update(struct connpool_shared *shared)
+{
+    /* relaxed: a statistic */
+    unsigned seen = atomic_load_explicit(&shared->high_water, memory_order_relaxed);
+
+    if (seen < shared->connections && twini_permits(shared) + seen < shared->connections)
+        twini_high_water_raise(shared, seen);
+}
 
 /* permit.c: the only place that waits */
 bool twini_permit_wait(struct connpool_shared *shared, int64_t deadline_ns);

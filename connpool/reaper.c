@@ -21,6 +21,7 @@
  * sleeper if the dead one had been woken. */
 #include "fault.h"
 #include "internal.h"
+#include "slots.h"
 
 /* At most one look for the dead in this time, all waiters together. */
 #define LOOK_EVERY_NS 2000000
