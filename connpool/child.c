@@ -39,6 +39,47 @@ int child_wait(pid_t pid)
     return ended == pid ? status : -1;
 }
 
+static bool forget(pid_t *pids, size_t count, pid_t ended)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (pids[i] == ended) {
+            pids[i] = 0;
+            return true;
+        }
+    }
+    return false;
+}
+
+int child_wait_all(pid_t *pids, size_t count)
+{
+    size_t left = count;
+
+    while (left > 0) {
+        int status;
+        pid_t ended = waitpid(-1, &status, 0);
+
+        if (ended < 0 && errno == EINTR)
+            continue;
+        if (ended < 0)
+            return -1;
+        if (!forget(pids, count, ended))
+            continue;
+        left--;
+        if (status != 0) {
+            child_kill_all(pids, count);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+bool child_has_ended(void)
+{
+    siginfo_t ended = {0};
+
+    return waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid != 0;
+}
+
 void child_kill_all(const pid_t *pids, size_t count)
 {
     for (size_t i = 0; i < count; i++)

@@ -145,7 +145,7 @@ static void work(const struct lesson *lesson, struct lesson_shared *shared)
 static int run_proc(const struct lesson *lesson, struct lesson_shared *shared, int *sys_errno)
 {
     pid_t *pids = calloc(lesson->workers, sizeof *pids);
-    int dead = 0;
+    int status;
 
     if (!pids) {
         *sys_errno = errno;
@@ -164,10 +164,9 @@ static int run_proc(const struct lesson *lesson, struct lesson_shared *shared, i
             return -1;
         }
     }
-    for (unsigned i = 0; i < lesson->workers; i++)
-        dead |= child_wait(pids[i]) != 0;
+    status = child_wait_all(pids, lesson->workers);
     free(pids);
-    return dead ? -1 : 0;
+    return status;
 }
 
 static int run_omp(const struct lesson *lesson, struct lesson_shared *shared, int *sys_errno)

@@ -129,7 +129,6 @@ static double measure_alone(const struct price *price, int way)
 static int run_pair_proc(const struct price *price, int way)
 {
     pid_t pids[PAIR];
-    int failed = 0;
 
     for (int i = 0; i < PAIR; i++) {
         pids[i] = child_fork();
@@ -140,9 +139,7 @@ static int run_pair_proc(const struct price *price, int way)
             return -1;
         }
     }
-    for (int i = 0; i < PAIR; i++)
-        failed |= child_wait(pids[i]) != 0;
-    return failed;
+    return child_wait_all(pids, PAIR);
 }
 
 static int run_pair_omp(const struct price *price, int way)

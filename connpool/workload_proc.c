@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* ---- one operation ------------------------------------------------------------------------------
@@ -69,12 +68,18 @@ static void stand_at_gate(struct workload_shared *shared)
         sched_yield();
 }
 
-static void open_gate(struct workload *workload)
+/* Returns -1 when a worker died on its way to the gate: the others would wait for it for ever. */
+static int open_gate(struct workload *workload)
 {
-    while (atomic_load_explicit(&workload->shared->ready, memory_order_acquire) < workload->workers)
+    while (atomic_load_explicit(&workload->shared->ready, memory_order_acquire) <
+           workload->workers) {
+        if (child_has_ended())
+            return -1;
         sched_yield();
+    }
     workload->start_ns = twini_now_ns();
     atomic_store_explicit(&workload->shared->open, 1, memory_order_release);
+    return 0;
 }
 
 /* ---- all workers --------------------------------------------------------------------------------
@@ -86,15 +91,6 @@ static _Noreturn void run_child(const struct workload *workload, unsigned i)
     work(workload, &workload->shared->workers[i]);
     twin_connpool_close(workload->pool);
     _exit(0);
-}
-
-static int wait_for_all(const pid_t *pids, unsigned count)
-{
-    int dead = 0;
-
-    for (unsigned i = 0; i < count; i++)
-        dead |= child_wait(pids[i]) != 0;
-    return dead ? -1 : 0;
 }
 
 int workload_proc(struct workload *workload)
@@ -117,8 +113,11 @@ int workload_proc(struct workload *workload)
             return -1;
         }
     }
-    open_gate(workload);
-    status = wait_for_all(pids, workload->workers);
+    status = open_gate(workload);
+    if (status != 0)
+        child_kill_all(pids, workload->workers);
+    else
+        status = child_wait_all(pids, workload->workers);
     free(pids);
     return status;
 }
