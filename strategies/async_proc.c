@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- apply_async
- * --------------------------------------------------------------------------------- */
+/* ---- apply_async --------------------------------------------------------- */
 
 static int apply_async(struct twin_pool *pool, const struct twin_call *call,
                        struct twin_future **submitted)
@@ -34,8 +33,7 @@ static int apply_async(struct twin_pool *pool, const struct twin_call *call,
     return 0;
 }
 
-/* ---- map_async
- * ----------------------------------------------------------------------------------- */
+/* ---- map_async ----------------------------------------------------------- */
 
 static void free_map(struct twini_proc_future *future)
 {
@@ -120,8 +118,7 @@ static int map_async(struct twin_pool *pool, const struct twin_map *map,
     return 0;
 }
 
-/* ---- collect
- * ------------------------------------------------------------------------------------- */
+/* ---- collect ------------------------------------------------------------- */
 
 static void finish_map(struct twini_proc *proc, unsigned slot, int error,
                        const struct twin_failure *failure)
@@ -161,8 +158,7 @@ void twini_map_abandon(struct twini_proc *proc)
         }
 }
 
-/* ---- the future's entries
- * ------------------------------------------------------------------------ */
+/* ---- the future's entries ------------------------------------------------ */
 
 static int cancel(struct twin_future *base)
 {
@@ -203,8 +199,7 @@ static void cancel_pending(struct twin_pool *pool)
     pthread_mutex_unlock(&proc->lock);
 }
 
-/* ---- scope
- * --------------------------------------------------------------------------------------- */
+/* ---- scope --------------------------------------------------------------- */
 
 /* Workers need no scope; it only promises that all is complete at its end. */
 static int scope(struct twin_pool *pool, int (*body)(struct twin_pool *, void *), void *arg)
@@ -225,8 +220,7 @@ static int scope(struct twin_pool *pool, int (*body)(struct twin_pool *, void *)
     return code ? twini_pool_fail(pool, TWIN_ETASK, &failure) : 0;
 }
 
-/* ---- the table
- * ----------------------------------------------------------------------------------- */
+/* ---- the table ----------------------------------------------------------- */
 
 const struct twini_strategy twini_proc_strategy = {
     .open = twini_proc_open,

@@ -13,8 +13,7 @@
 
 enum { WINDOW = 4096 };
 
-/* ---- submit
- * -------------------------------------------------------------------------------------- */
+/* ---- submit -------------------------------------------------------------- */
 
 /* Starts one more worker if this call would otherwise find none. Lock held. */
 static void start_worker_if_needed(struct twini_proc *proc)
@@ -46,8 +45,7 @@ int twini_executor_submit_proc(struct twin_pool *pool, const struct twin_call *c
     return error;
 }
 
-/* ---- map
- * ----------------------------------------------------------------------------------------- */
+/* ---- map ----------------------------------------------------------------- */
 
 struct chunk {
     size_t first, items;
@@ -174,8 +172,7 @@ int twini_executor_map_proc(struct twin_pool *pool, const struct twin_map *map,
     return 0;
 }
 
-/* ---- iterate
- * ------------------------------------------------------------------------------------- */
+/* ---- iterate ------------------------------------------------------------- */
 
 static int fail(struct proc_iterator *iterator, int error, const struct twin_failure *failure)
 {

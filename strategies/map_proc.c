@@ -16,8 +16,7 @@
 
 static const size_t window_bytes = (size_t)8 << 20;
 
-/* ---- claim, run
- * ---------------------------------------------------------------------------------- */
+/* ---- claim, run ---------------------------------------------------------- */
 
 /* Computes one chunk, unless a lower item has failed already. Items below the lowest failed one are
  * always computed, so the index that is reported does not depend on who was faster. */
@@ -136,8 +135,7 @@ void twini_map_repair(struct twini_shared *shared, unsigned worker, pid_t pid, i
     }
 }
 
-/* ---- publish
- * ------------------------------------------------------------------------------------- */
+/* ---- publish ------------------------------------------------------------- */
 
 static bool close_slot(struct twini_shared *shared, unsigned number)
 {
@@ -197,8 +195,7 @@ int twini_map_begin(struct twini_proc *proc, const struct twin_map *map, unsigne
     return 0;
 }
 
-/* ---- giving up
- * ----------------------------------------------------------------------------------- */
+/* ---- giving up ----------------------------------------------------------- */
 
 void twini_map_give_up(struct twini_proc *proc)
 {
@@ -216,8 +213,7 @@ void twini_map_drop_all(struct twini_proc *proc)
             twini_range_drop(twini_range_of(proc->shared, number, w));
 }
 
-/* ---- wait
- * ---------------------------------------------------------------------------------------- */
+/* ---- wait ---------------------------------------------------------------- */
 
 bool twini_map_has_ended(struct twini_proc *proc, unsigned number)
 {
@@ -283,8 +279,7 @@ static int run_map(struct twini_proc *proc, const struct twin_map *map,
     return TWIN_EWORKER;
 }
 
-/* ---- staging
- * ------------------------------------------------------------------------------------- */
+/* ---- staging ------------------------------------------------------------- */
 
 static bool is_in_place(struct twini_proc *proc, const void *start, size_t bytes)
 {

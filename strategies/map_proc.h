@@ -5,8 +5,7 @@
 
 #include "engine/proc_runtime.h"
 
-/* ---- a map in flight: lock held
- * ------------------------------------------------------------------ */
+/* ---- a map in flight: lock held ------------------------------------------ */
 
 /* Opens a slot with a map whose addresses all workers see, and wakes them. Waits while all slots
  * are in use. Returns 0 and *slot, or TWIN_EWORKER (the pool is broken). */
@@ -28,8 +27,7 @@ void twini_map_drop_all(struct twini_proc *proc);
 /* No worker is left: every map in flight ends now. */
 void twini_map_abandon(struct twini_proc *proc);
 
-/* ---- entries of the table: see strategy.h
- * -------------------------------------------------------- */
+/* ---- entries of the table: see strategy.h -------------------------------- */
 
 int twini_map_proc(struct twin_pool *pool, const struct twin_map *map);
 int twini_apply_proc(struct twin_pool *pool, const struct twin_call *call, void *result);

@@ -45,8 +45,7 @@ static const size_t least_reservation = (size_t)1 << 20, most_reservation = (siz
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct twini_arena *all;
 
-/* ---- open and close
- * ------------------------------------------------------------------------------ */
+/* ---- open and close ------------------------------------------------------ */
 
 static char *reserve(size_t size)
 {
@@ -125,8 +124,7 @@ void twini_arena_close(struct twini_arena *arena)
     destroy_if_unused(arena);
 }
 
-/* ---- allocate
- * ------------------------------------------------------------------------------------ */
+/* ---- allocate ------------------------------------------------------------ */
 
 /* Cuts extent at its offset; the part behind is a new extent of the same kind. */
 static bool split(struct extent *extent, size_t offset)
@@ -208,8 +206,7 @@ void *twini_arena_alloc_dirty(struct twini_arena *arena, size_t size)
     return allocate(arena, size, false);
 }
 
-/* ---- free
- * ---------------------------------------------------------------------------------------- */
+/* ---- free ---------------------------------------------------------------- */
 
 /* Joins extent with the one behind it, when both are free. Only clean + clean stays clean. */
 static void merge_next(struct twini_arena *arena, struct extent *extent)
@@ -262,8 +259,7 @@ bool twini_arena_holds(const struct twini_arena *arena, const void *start, size_
     return offset <= arena->size && size <= arena->size - offset;
 }
 
-/* ---- public
- * -------------------------------------------------------------------------------------- */
+/* ---- public -------------------------------------------------------------- */
 
 void *twin_alloc(struct twin_pool *pool, size_t size)
 {

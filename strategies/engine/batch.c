@@ -1,117 +1,15 @@
-/* batch.c: batches of single calls; the protocol stands in batch.h.
+/* batch.c: the worker's and the supervisor's half of a batch; the protocol stands in batch.h.
  *
  * Hand-out goes through a ring of batch numbers. Ring, head and tail are hints: an entry may name a
  * batch that is long done, or in use again; the word decides. Head only grows, and only past
  * entries that were seen not sealed, so that no sealed batch lies below it, with one exception: a
  * batch that the supervisor sealed again. For that  repairs  counts up, and each worker then looks
- * everywhere once. Free batches are a stack: the one used last is the one whose lines are still in
- * a cache. */
+ * everywhere once. */
 #include "engine/batch.h"
+#include "engine/batch_word.h"
 #include "engine/worker.h"
 
-#include <string.h>
-
-static const unsigned owner_bits = 12, state_bits = 4, count_bits = 8;
-
-static uint64_t pack(struct twini_batch_word w)
-{
-    uint64_t bits = w.generation & 0xfffff;
-    bits = bits << owner_bits | w.owner;
-    bits = bits << state_bits | w.state;
-    bits = bits << count_bits | w.next;
-    return bits << count_bits | w.end;
-}
-
-static struct twini_batch_word unpack(uint64_t bits)
-{
-    return (struct twini_batch_word){.end = bits & 0xff,
-                                     .next = bits >> 8 & 0xff,
-                                     .state = bits >> 16 & 0xf,
-                                     .owner = bits >> 20 & 0xfff,
-                                     .generation = bits >> 32 & 0xfffff};
-}
-
-static struct twini_batch_word look(struct twini_batch *batch)
-{
-    /* order: acquire; pairs with the release of whoever moved the word; calls are readable */
-    return unpack(atomic_load_explicit(&batch->word, memory_order_acquire));
-}
-
-/* Moves the word from what was seen; on failure *seen is what it is now.
- * order: seq_cst; publishes calls and outcomes (pairs with acquire in look()), and stands before
- * the look at who sleeps (Dekker, doorbell.c). */
-static bool move(struct twini_batch *batch, struct twini_batch_word *seen,
-                 struct twini_batch_word to)
-{
-    uint64_t expected = pack(*seen);
-    if (atomic_compare_exchange_strong_explicit(&batch->word, &expected, pack(to),
-                                                memory_order_seq_cst, memory_order_acquire))
-        return true;
-    *seen = unpack(expected);
-    return false;
-}
-
-/* Calls before this one have an outcome. */
-static unsigned finished(struct twini_batch_word w)
-{
-    switch (w.state) {
-    case TWINI_BATCH_SEALED:
-        return w.next;
-    case TWINI_BATCH_RUNNING:
-        return w.next - 1;
-    case TWINI_BATCH_DONE:
-        return w.end;
-    default:
-        return 0;
-    }
-}
-
-/* ---- worker: take and run
- * ------------------------------------------------------------------------ */
-
-/* Where item and result lie: inline, or in a block of the arena at offsets that are kept inline. */
-static void *item_of(struct twini_call *call)
-{
-    return call->block ? (char *)call->block + call->u.offset[0] : (char *)call->u.bytes;
-}
-
-static void *result_of(struct twini_call *call)
-{
-    return call->block ? (char *)call->block + call->u.offset[1]
-                       : (char *)call->u.bytes + call->result_offset;
-}
-
-static void run_call(struct twini_call *call)
-{
-    call->code = call->task(result_of(call), item_of(call), call->context);
-    call->outcome = TWINI_RAN;
-}
-
-/* Runs a batch that is ours: the word is {RUNNING, me, next, end}. */
-static void run(struct twini_worker *me, uint32_t number, struct twini_batch_word w)
-{
-    struct twini_shared *shared = me->shared;
-    struct twini_batch *batch = &shared->batch[number];
-    /* report: begin apply */
-    for (;;) {
-        unsigned current = w.next - 1;
-        run_call(&batch->calls[current]);
-        struct twini_batch_word to;
-        do { /* fails only when the submitter has cut calls off the end meanwhile */
-            to = w;
-            if (w.next == w.end)
-                to.state = TWINI_BATCH_DONE;
-            else
-                to.next = w.next + 1; /* ends this call and starts the next in one step */
-        } while (!move(batch, &w, to));
-        twini_count(&me->block->tasks, 1);
-        twini_ring_caller(shared, TWINI_TARGET_CALL(number, current));
-        if (to.state == TWINI_BATCH_DONE)
-            return;
-        w = to;
-    }
-    /* report: end apply */
-}
+/* ---- worker: claim ------------------------------------------------------- */
 
 /* Before we run something: whoever was rung, or spun and leaves more behind, rings the next
  * sleeper. */
@@ -126,58 +24,56 @@ static void pass_on(struct twini_worker *me)
     me->was_rung = me->was_spinning = false;
 }
 
-static bool take(struct twini_worker *me, uint32_t number)
+static bool claim(struct twini_worker *me, uint32_t number, struct twini_batch_word *w)
 {
-    struct twini_shared *shared = me->shared;
-    struct twini_batch *batch = &shared->batch[number];
-    struct twini_batch_word w = look(batch);
-    while (w.state == TWINI_BATCH_SEALED) {
-        struct twini_batch_word to = w;
+    struct twini_batch *batch = &me->shared->batch[number];
+    *w = twini_batch_look(batch);
+    while (w->state == TWINI_BATCH_SEALED) {
+        struct twini_batch_word to = *w;
         to.state = TWINI_BATCH_RUNNING;
         to.owner = me->number;
-        to.next = w.next + 1;
-        if (move(batch, &w, to)) {
+        to.next = w->next + 1;
+        if (twini_batch_move(batch, w, to)) {
+            *w = to;
             twini_count(&me->block->claims, 1);
             pass_on(me);
-            run(me, number, to);
             return true;
         }
     }
     return false;
 }
 
-static bool take_anywhere(struct twini_worker *me)
+static bool claim_anywhere(struct twini_worker *me, uint32_t *number, struct twini_batch_word *w)
 {
-    /* order: acquire; pairs with release in use_batch(); the batch is initialised */
+    /* order: acquire; pairs with release in start_batch(); the batch is initialised */
     uint32_t used = atomic_load_explicit(&me->shared->batches_used, memory_order_acquire);
-    for (uint32_t i = 0; i < used; i++)
-        if (take(me, i))
+    for (*number = 0; *number < used; ++*number)
+        if (claim(me, *number, w))
             return true;
     return false;
 }
 
-bool twini_batch_work(struct twini_worker *me, bool everywhere)
+bool twini_batch_claim(struct twini_worker *me, bool everywhere, uint32_t *number,
+                       struct twini_batch_word *w)
 {
-    struct twini_shared *shared = me->shared;
     if (everywhere)
-        return take_anywhere(me);
+        return claim_anywhere(me, number, w);
+    struct twini_shared *shared = me->shared;
     /* order: head relaxed, a hint; tail acquire, pairs with release in push(): entries are readable
      */
     uint64_t first = atomic_load_explicit(&shared->head, memory_order_relaxed);
     uint64_t tail = atomic_load_explicit(&shared->tail, memory_order_acquire);
     for (uint64_t at = first; at < tail; at++) {
         /* relaxed: any batch number is fine, the word decides */
-        uint32_t number =
-            atomic_load_explicit(&shared->ring[at & shared->ring_mask], memory_order_relaxed);
-        struct twini_batch *batch = &shared->batch[number];
-        if (look(batch).state != TWINI_BATCH_SEALED)
+        *number = atomic_load_explicit(&shared->ring[at & shared->ring_mask], memory_order_relaxed);
+        if (twini_batch_look(&shared->batch[*number]).state != TWINI_BATCH_SEALED)
             continue;
         uint64_t expected = first;
         if (at > first)
             /* relaxed: a hint; only ever moved forward, past entries seen not sealed */
             atomic_compare_exchange_strong_explicit(&shared->head, &expected, at,
                                                     memory_order_relaxed, memory_order_relaxed);
-        if (take(me, number))
+        if (claim(me, *number, w))
             return true;
         first = at;
     }
@@ -187,15 +83,31 @@ bool twini_batch_work(struct twini_worker *me, bool everywhere)
     return false;
 }
 
-/* ---- supervisor: repair
- * -------------------------------------------------------------------------- */
+bool twini_batch_next(struct twini_shared *shared, uint32_t number, struct twini_batch_word *w)
+{
+    struct twini_batch *batch = &shared->batch[number];
+    unsigned current = w->next - 1;
+    struct twini_batch_word to;
+    do { /* fails only when the submitter has cut calls off the end meanwhile */
+        to = *w;
+        if (w->next == w->end)
+            to.state = TWINI_BATCH_DONE;
+        else
+            to.next = w->next + 1; /* ends this call and starts the next in one step */
+    } while (!twini_batch_move(batch, w, to));
+    *w = to;
+    twini_ring_caller(shared, TWINI_TARGET_CALL(number, current));
+    return to.state == TWINI_BATCH_RUNNING;
+}
+
+/* ---- supervisor: repair -------------------------------------------------- */
 
 void twini_batch_repair(struct twini_shared *shared, unsigned worker, pid_t pid, int status)
 {
     uint32_t used = atomic_load_explicit(&shared->batches_used, memory_order_acquire);
     for (uint32_t i = 0; i < used; i++) {
         struct twini_batch *batch = &shared->batch[i];
-        struct twini_batch_word w = look(batch);
+        struct twini_batch_word w = twini_batch_look(batch);
         if (w.state != TWINI_BATCH_RUNNING || w.owner != worker)
             continue;
         struct twini_call *lost = &batch->calls[w.next - 1];
@@ -206,399 +118,6 @@ void twini_batch_repair(struct twini_shared *shared, unsigned worker, pid_t pid,
         do { /* fails only when the submitter cuts meanwhile */
             to = w;
             to.state = w.next == w.end ? TWINI_BATCH_DONE : TWINI_BATCH_SEALED;
-        } while (!move(batch, &w, to));
-    }
-}
-
-/* ---- submitter: seal
- * ----------------------------------------------------------------------------- */
-
-static size_t align16(size_t size)
-{
-    return (size + 15) & ~(size_t)15;
-}
-
-/* Copies arguments inline, or into a block of the arena: [context][item][result]. */
-static int write_call(struct twini_proc *proc, struct twini_call *to, const struct twin_call *call,
-                      struct twini_proc_future *future)
-{
-    *to = (struct twini_call){.task = call->task, .context = (void *)call->context};
-    size_t item_at = align16(call->context_size), result_at = item_at + align16(call->item_size);
-    future->block = NULL;
-    if (call->context_size == 0 && call->item_size <= TWINI_INLINE_BYTES &&
-        (call->result_size == 0 || result_at + call->result_size <= TWINI_INLINE_BYTES)) {
-        if (call->item_size)
-            memcpy(to->u.bytes, call->item, call->item_size);
-        to->result_offset = (uint16_t)(call->result_size ? result_at : 0);
-        return 0;
-    }
-    size_t size = result_at + call->result_size;
-    char *block = twini_arena_alloc_dirty(proc->pool->arena, size ? size : 1);
-    if (!block)
-        return TWIN_ENOMEM;
-    if (call->context_size) {
-        memcpy(block, call->context, call->context_size);
-        to->context = block;
-    }
-    if (call->item_size)
-        memcpy(block + item_at, call->item, call->item_size);
-    proc->staged_bytes += size;
-    future->block = block;
-    to->block = block;
-    to->u.offset[0] = item_at;
-    to->u.offset[1] = result_at;
-    return 0;
-}
-
-static void link_newest(struct twini_proc *proc, uint32_t number)
-{
-    struct twini_batch_account *account = &proc->account[number];
-    account->previous = proc->newest;
-    account->next = TWINI_NONE;
-    if (proc->newest != TWINI_NONE)
-        proc->account[proc->newest].next = number;
-    else
-        proc->oldest = number;
-    proc->newest = number;
-}
-
-static void unlink_batch(struct twini_proc *proc, uint32_t number)
-{
-    struct twini_batch_account *account = &proc->account[number];
-    if (account->previous != TWINI_NONE)
-        proc->account[account->previous].next = account->next;
-    else
-        proc->oldest = account->next;
-    if (account->next != TWINI_NONE)
-        proc->account[account->next].previous = account->previous;
-    else
-        proc->newest = account->previous;
-}
-
-/* A place in the ring; false if 2 batches' worth of entries lie above a batch that nobody has
- * taken. */
-static bool push(struct twini_proc *proc, uint32_t number)
-{
-    struct twini_shared *shared = proc->shared;
-    uint64_t tail = atomic_load_explicit(&shared->tail, memory_order_relaxed); /* ours */
-    uint64_t head = atomic_load_explicit(&shared->head, memory_order_relaxed); /* a hint */
-    while (tail - head > shared->ring_mask) {
-        uint32_t at = atomic_load_explicit(&shared->ring[head & shared->ring_mask],
-                                           memory_order_relaxed); /* ours */
-        if (look(&shared->batch[at]).state == TWINI_BATCH_SEALED)
-            return false;
-        if (atomic_compare_exchange_strong_explicit(&shared->head, &head, head + 1,
-                                                    memory_order_relaxed, memory_order_relaxed))
-            head++;
-    }
-    atomic_store_explicit(&shared->ring[tail & shared->ring_mask], number, memory_order_relaxed);
-    /* order: seq_cst; pairs with acquire in twini_batch_work(), and stands before the look at who
-     * sleeps */
-    atomic_store_explicit(&shared->tail, tail + 1, memory_order_seq_cst);
-    return true;
-}
-
-/* Seals a free batch that holds its first count calls, and pushes it. */
-static bool seal(struct twini_proc *proc, uint32_t number, unsigned count)
-{
-    struct twini_batch *batch = &proc->shared->batch[number];
-    struct twini_batch_word w = look(batch);
-    w.state = TWINI_BATCH_SEALED;
-    w.owner = 0;
-    w.next = 0;
-    w.end = count;
-    /* order: seq_cst; pairs with acquire in look(): the calls are readable */
-    atomic_store_explicit(&batch->word, pack(w), memory_order_seq_cst);
-    if (!push(proc, number)) {
-        w.state = TWINI_BATCH_FREE; /* not reachable yet: see push() */
-        atomic_store_explicit(&batch->word, pack(w), memory_order_relaxed);
-        return false;
-    }
-    link_newest(proc, number);
-    proc->account[number].in_use = true;
-    proc->account[number].collected = 0;
-    return true;
-}
-
-/* How many calls a batch may hold now: 1 while a worker is idle, so that it has something to do;
- * else so few that each worker finds two batches' worth, so that nobody hoards what others could
- * run. */
-static unsigned batch_limit(struct twini_proc *proc)
-{
-    if (twini_any_parked(proc->shared))
-        return 1;
-    size_t parts = (size_t)2 * proc->shared->workers;
-    size_t limit = (proc->in_flight + parts - 1) / parts;
-    return limit > TWINI_BATCH_CALLS ? TWINI_BATCH_CALLS : limit ? (unsigned)limit : 1;
-}
-
-/* Adds the call to the newest batch, if nobody has taken that one and the limit allows. */
-static bool append(struct twini_proc *proc, const struct twini_call *call,
-                   struct twini_proc_future *future)
-{
-    if (proc->newest == TWINI_NONE)
-        return false;
-    struct twini_batch *batch = &proc->shared->batch[proc->newest];
-    struct twini_batch_word w = look(batch);
-    if (w.state != TWINI_BATCH_SEALED || w.end == TWINI_BATCH_CALLS || w.end >= batch_limit(proc))
-        return false;
-    future->batch = proc->newest;
-    future->index = w.end;
-    batch->calls[w.end] = *call; /* at end: not visible before the word says so */
-    proc->account[proc->newest].futures[w.end] = future;
-    struct twini_batch_word to = w;
-    to.end = w.end + 1;
-    return move(batch, &w, to);
-}
-
-static bool start_batch(struct twini_proc *proc, const struct twini_call *call,
-                        struct twini_proc_future *future)
-{
-    if (proc->free_count == 0)
-        return false;
-    uint32_t number = proc->free_batches[proc->free_count - 1];
-    struct twini_shared *shared = proc->shared;
-    if (number >= atomic_load_explicit(&shared->batches_used, memory_order_relaxed)) /* ours */
-        /* order: release; pairs with acquire in take_anywhere() and twini_batch_repair() */
-        atomic_store_explicit(&shared->batches_used, number + 1, memory_order_release);
-    shared->batch[number].calls[0] = *call;
-    future->batch = number;
-    future->index = 0;
-    proc->account[number].futures[0] = future;
-    if (!seal(proc, number, 1))
-        return false;
-    proc->free_count--;
-    return true;
-}
-
-static bool has_room(void *arg)
-{
-    struct twini_proc *proc = arg;
-    return proc->broken ||
-           (proc->in_flight < proc->pool->options.max_pending && proc->free_count > 0);
-}
-
-/* Rings a sleeper, but not for every call of a burst: a ring costs as much as a hundred short
- * tasks. None is due while a worker spins: it finds the call, and rings the next sleeper if it
- * leaves more behind. Nor (unless it is urgent) within a window after the last ring: no worker
- * sleeps for good before the window is over (worker.c), and one that was rung and takes something
- * rings the next. So what is sealed without a ring is found by somebody awake, at the latest when
- * the window ends. */
-void twini_batch_ring(struct twini_proc *proc, bool urgent)
-{
-    struct twini_shared *shared = proc->shared;
-    if (!twini_any_parked(shared) || twini_any_spinner(shared))
-        return;
-    int64_t now = twini_now_ns();
-    /* relaxed: ours; workers read it to know until when to stay awake */
-    if (!urgent && now < atomic_load_explicit(&shared->awake_until_ns, memory_order_relaxed))
-        return;
-    /* relaxed: the ring orders it; whoever sleeps after this reads it */
-    atomic_store_explicit(&shared->awake_until_ns, now + shared->ring_window_ns,
-                          memory_order_relaxed);
-    proc->wakes += twini_ring_workers(shared, 1);
-}
-
-/* Whether a sealed batch is near the head of the ring. */
-bool twini_batch_any_waits(struct twini_proc *proc)
-{
-    struct twini_shared *shared = proc->shared;
-    uint64_t tail = atomic_load_explicit(&shared->tail, memory_order_relaxed); /* ours */
-    uint64_t head = atomic_load_explicit(&shared->head, memory_order_relaxed); /* a hint */
-    for (uint64_t at = head; at < tail && at - head <= shared->workers; at++) {
-        uint32_t number =
-            atomic_load_explicit(&shared->ring[at & shared->ring_mask], memory_order_relaxed);
-        if (look(&shared->batch[number]).state == TWINI_BATCH_SEALED)
-            return true;
-    }
-    return false;
-}
-
-int twini_batch_submit(struct twini_proc *proc, const struct twin_call *call,
-                       struct twini_proc_future *future)
-{
-    if (!has_room(proc)) {
-        twini_batch_collect_all(proc);
-        (void)twini_proc_wait(proc, has_room, proc, NULL, TWINI_TARGET_ANY, INT64_MAX);
-    }
-    if (proc->broken)
-        return TWIN_EWORKER;
-    struct twini_call copy;
-    int error = write_call(proc, &copy, call, future);
-    if (error)
-        return error;
-    while (!append(proc, &copy, future) && !start_batch(proc, &copy, future)) {
-        /* the ring is full behind a batch that waits: any progress will do */
-        (void)twini_proc_wait(proc, NULL, NULL, NULL, TWINI_TARGET_ANY, twini_deadline_ns(1000000));
-        if (proc->broken)
-            return TWIN_EWORKER;
-    }
-    proc->in_flight++;
-    twini_batch_ring(proc, false);
-    return 0;
-}
-
-/* ---- submitter: collect
- * -------------------------------------------------------------------------- */
-
-/* The call has its outcome; gives it to its future, and drops the engine's reference. */
-static void deliver(struct twini_proc *proc, struct twini_proc_future *future, int error,
-                    struct twini_call *call)
-{
-    struct twin_failure failure = {.kind = TWIN_FAILURE_NONE};
-    if (error == TWIN_ETASK) {
-        failure.kind = TWIN_FAILURE_TASK;
-        failure.task_code = call->code;
-    } else if (error == TWIN_EWORKER) {
-        failure.kind = TWIN_FAILURE_WORKER;
-        failure.pid = call->u.pid;
-        failure.wait_status = call->code;
-    } else if (error == 0 && future->base.result_size) {
-        memcpy(future->base.result, result_of(call), future->base.result_size);
-    }
-    twini_arena_free(proc->pool->arena, future->block);
-    future->block = NULL;
-    proc->in_flight--;
-    twini_future_finish(&future->base, error, &failure);
-    twini_future_drop(&future->base);
-}
-
-static void recycle(struct twini_proc *proc, uint32_t number)
-{
-    struct twini_batch *batch = &proc->shared->batch[number];
-    struct twini_batch_word w = look(batch);
-    /* order: relaxed; FREE keeps everybody else out, and seal() publishes anew */
-    atomic_store_explicit(
-        &batch->word,
-        pack((struct twini_batch_word){.generation = w.generation + 1, .state = TWINI_BATCH_FREE}),
-        memory_order_relaxed);
-    unlink_batch(proc, number);
-    proc->account[number].in_use = false;
-    proc->free_batches[proc->free_count++] = number;
-}
-
-void twini_batch_collect(struct twini_proc *proc, uint32_t number)
-{
-    struct twini_batch_account *account = &proc->account[number];
-    struct twini_batch *batch = &proc->shared->batch[number];
-    struct twini_batch_word w = look(batch);
-    for (unsigned end = finished(w); account->collected < end; account->collected++) {
-        struct twini_call *call = &batch->calls[account->collected];
-        int error = call->outcome == TWINI_LOST ? TWIN_EWORKER : call->code ? TWIN_ETASK : 0;
-        deliver(proc, account->futures[account->collected], error, call);
-    }
-    if (w.state == TWINI_BATCH_DONE)
-        recycle(proc, number);
-}
-
-void twini_batch_collect_all(struct twini_proc *proc)
-{
-    unsigned untouched = 0;
-    for (uint32_t number = proc->oldest, next; number != TWINI_NONE; number = next) {
-        next = proc->account[number].next;
-        /* Hand-out is oldest first: behind a few that nobody has taken there is nothing to collect.
-         */
-        if (look(&proc->shared->batch[number]).state == TWINI_BATCH_SEALED && ++untouched > 4)
-            return;
-        twini_batch_collect(proc, number);
-    }
-}
-
-/* ---- submitter: take back
- * ------------------------------------------------------------------------ */
-
-bool twini_batch_has_ended(const struct twini_proc *proc, const struct twini_proc_future *future)
-{
-    return finished(look(&proc->shared->batch[future->batch])) > future->index;
-}
-
-bool twini_batch_has_started(const struct twini_proc *proc, const struct twini_proc_future *future)
-{
-    struct twini_batch_word w = look(&proc->shared->batch[future->batch]);
-    return w.state == TWINI_BATCH_RUNNING && w.next > future->index;
-}
-
-/* Cuts calls [first, end) off, if none of them has started. Returns how many there were; 0: too
- * late. */
-static unsigned cut(struct twini_proc *proc, uint32_t number, unsigned first)
-{
-    struct twini_batch *batch = &proc->shared->batch[number];
-    struct twini_batch_word w = look(batch), to;
-    do {
-        if ((w.state != TWINI_BATCH_SEALED && w.state != TWINI_BATCH_RUNNING) || first < w.next)
-            return 0;
-        to = w;
-        to.end = first;
-        if (w.state == TWINI_BATCH_SEALED && first == w.next)
-            to.state = TWINI_BATCH_DONE;
-    } while (!move(batch, &w, to));
-    return w.end - first;
-}
-
-int twini_batch_cancel(struct twini_proc *proc, struct twini_proc_future *future)
-{
-    uint32_t number = future->batch;
-    unsigned first = future->index, count = cut(proc, number, first);
-    if (count == 0)
-        return TWIN_EDONE;
-    /* Those behind it go into batches of their own, in order. Room is certain: the calls that are
-     * moved were in flight before, and a batch a call is what the stack was made for. */
-    struct twini_batch *batch = &proc->shared->batch[number];
-    struct twini_proc_future *futures[TWINI_BATCH_CALLS];
-    struct twini_call calls[TWINI_BATCH_CALLS];
-    memcpy(futures, &proc->account[number].futures[first], count * sizeof futures[0]);
-    memcpy(calls, &batch->calls[first], count * sizeof calls[0]);
-    twini_batch_collect(proc, number);
-    deliver(proc, futures[0], TWIN_ECANCELLED, &calls[0]);
-    for (unsigned i = 1; i < count; i++) {
-        while (!append(proc, &calls[i], futures[i]) && !start_batch(proc, &calls[i], futures[i]))
-            (void)twini_proc_wait(proc, NULL, NULL, NULL, TWINI_TARGET_ANY,
-                                  twini_deadline_ns(1000000));
-        twini_batch_ring(proc, false);
-    }
-    return 0;
-}
-
-void twini_batch_cancel_all(struct twini_proc *proc)
-{
-    for (uint32_t number = proc->oldest, next; number != TWINI_NONE; number = next) {
-        struct twini_batch *batch = &proc->shared->batch[number];
-        struct twini_batch_account *account = &proc->account[number];
-        next = account->next;
-        unsigned first = 0, count = 0;
-        for (struct twini_batch_word w = look(batch);
-             w.state != TWINI_BATCH_DONE && w.next < w.end && !count; w = look(batch)) {
-            first = w.next;
-            count = cut(proc, number, first);
-        }
-        for (unsigned i = first; i < first + count; i++)
-            deliver(proc, account->futures[i], TWIN_ECANCELLED, &batch->calls[i]);
-        twini_batch_collect(proc, number);
-    }
-}
-
-void twini_batch_abandon(struct twini_proc *proc)
-{
-    while (proc->oldest != TWINI_NONE) {
-        uint32_t number = proc->oldest;
-        struct twini_batch *batch = &proc->shared->batch[number];
-        struct twini_batch_word w = look(batch);
-        if (w.state == TWINI_BATCH_RUNNING) {
-            struct twini_call *lost = &batch->calls[w.next - 1];
-            lost->outcome = TWINI_LOST;
-            lost->code = 9; /* killed: the workers go with their supervisor */
-            lost->u.pid =
-                atomic_load_explicit(&proc->shared->worker[w.owner].pid, memory_order_relaxed);
-        }
-        unsigned end = w.end;
-        if (w.state != TWINI_BATCH_DONE) {
-            w.end = w.next;
-            w.state = TWINI_BATCH_DONE;
-            /* relaxed: no worker is left */
-            atomic_store_explicit(&batch->word, pack(w), memory_order_relaxed);
-        }
-        for (unsigned i = w.end; i < end; i++)
-            deliver(proc, proc->account[number].futures[i], TWIN_ECANCELLED, &batch->calls[i]);
-        twini_batch_collect(proc, number);
+        } while (!twini_batch_move(batch, &w, to));
     }
 }

@@ -18,8 +18,7 @@
 
 struct twini_worker;
 
-/* ---- submitter: lock held
- * ------------------------------------------------------------------------ */
+/* ---- submitter: lock held ------------------------------------------------ */
 
 /* Copies the call into a batch and seals it; future gets batch and index. Waits while max_pending
  * calls are in flight. Returns 0, TWIN_ENOMEM, TWIN_EWORKER (the pool is broken). */
@@ -41,15 +40,17 @@ void twini_batch_cancel_all(struct twini_proc *proc);
 /* All workers are gone for good: what ran is lost (EWORKER), what waited is cancelled. */
 void twini_batch_abandon(struct twini_proc *proc);
 
-/* ---- worker
- * -------------------------------------------------------------------------------------- */
+/* ---- worker -------------------------------------------------------------- */
 
-/* Takes a sealed batch and runs it to its end. False if none was found. everywhere: looks beyond
- * the hints, through every batch. */
-bool twini_batch_work(struct twini_worker *me, bool everywhere);
+/* Claims a sealed batch: its first waiting call, w.next - 1, is ours to run now. False if none was
+ * found. everywhere: looks beyond the hints, through every batch. */
+bool twini_batch_claim(struct twini_worker *me, bool everywhere, uint32_t *number,
+                       struct twini_batch_word *w);
+/* The call that ran has its outcome: publishes it, and starts the next one. False: that was the
+ * last. */
+bool twini_batch_next(struct twini_shared *shared, uint32_t number, struct twini_batch_word *w);
 
-/* ---- supervisor
- * ---------------------------------------------------------------------------------- */
+/* ---- supervisor ---------------------------------------------------------- */
 
 /* Repairs what a dead worker held. */
 void twini_batch_repair(struct twini_shared *shared, unsigned worker, pid_t pid, int status);

@@ -38,8 +38,7 @@ bool twini_doorbell_wait(struct twini_doorbell *bell, int64_t deadline_ns)
     return error == 0;
 }
 
-/* ---- who is awake
- * -------------------------------------------------------------------------------- */
+/* ---- who is awake -------------------------------------------------------- */
 
 void twini_ring_caller(struct twini_shared *shared, uint64_t target)
 {

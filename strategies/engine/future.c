@@ -154,8 +154,7 @@ void twin_future_release(struct twin_future *future)
         twini_future_drop(future);
 }
 
-/* ---- waiting for several
- * ------------------------------------------------------------------------- */
+/* ---- waiting for several ------------------------------------------------- */
 
 struct several {
     struct twin_future *const *futures;

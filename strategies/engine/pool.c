@@ -26,8 +26,7 @@ static void watch_forks(void)
     (void)pthread_atfork(NULL, NULL, count_fork);
 }
 
-/* ---- failures
- * ------------------------------------------------------------------------------------ */
+/* ---- failures ------------------------------------------------------------ */
 
 int twini_pool_fail(struct twin_pool *pool, int error, const struct twin_failure *failure)
 {
@@ -53,8 +52,7 @@ int twin_pool_failure(struct twin_pool *pool, struct twin_failure *failure)
     return 0;
 }
 
-/* ---- open
- * ---------------------------------------------------------------------------------------- */
+/* ---- open ---------------------------------------------------------------- */
 
 static int check_options(const struct twin_pool_options *options)
 {
@@ -120,8 +118,7 @@ int twin_pool_open(struct twin_pool **pool, const struct twin_pool_options *opti
     return twini_pool_open_with(pool, options, choose(options), false);
 }
 
-/* ---- calls
- * --------------------------------------------------------------------------------------- */
+/* ---- calls --------------------------------------------------------------- */
 
 /* What is asked of every call: may it be made at all? */
 static int enter(struct twin_pool *pool)
@@ -223,8 +220,7 @@ int twin_pool_stats(struct twin_pool *pool, struct twin_stats *stats)
     return 0;
 }
 
-/* ---- the end
- * ------------------------------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------- */
 
 /* Moves the pool out of OPEN; true for exactly one caller. */
 static bool leave_open(struct twin_pool *pool)
@@ -283,8 +279,7 @@ int twin_pool_close(struct twin_pool *pool)
     return error;
 }
 
-/* ---- executor
- * ------------------------------------------------------------------------------------ */
+/* ---- executor ------------------------------------------------------------ */
 
 struct twin_executor {
     struct twin_pool *pool;

@@ -16,8 +16,7 @@
 
 static const int64_t heartbeat_ns = 100000000, spin_ns = 20000, ring_window_ns = 50000;
 
-/* ---- memory
- * -------------------------------------------------------------------------------------- */
+/* ---- memory -------------------------------------------------------------- */
 
 static size_t place(size_t *at, size_t bytes)
 {
@@ -86,8 +85,7 @@ static int make_accounts(struct twini_proc *proc)
     return 0;
 }
 
-/* ---- open
- * ---------------------------------------------------------------------------------------- */
+/* ---- open ---------------------------------------------------------------- */
 
 static bool has_opened(void *arg)
 {
@@ -180,8 +178,7 @@ void twini_proc_want(struct twini_proc *proc, uint32_t count)
     proc->carrier->grow(proc);
 }
 
-/* ---- waiting
- * ------------------------------------------------------------------------------------- */
+/* ---- waiting ------------------------------------------------------------- */
 
 void twini_proc_collect(struct twini_proc *proc)
 {
@@ -293,8 +290,7 @@ int twini_proc_wait(struct twini_proc *proc, bool (*ready)(void *), void *arg,
     }
 }
 
-/* ---- futures
- * ------------------------------------------------------------------------------------- */
+/* ---- futures ------------------------------------------------------------- */
 
 struct twini_proc_future *twini_proc_future_new(struct twin_pool *pool, size_t result_size)
 {
@@ -352,8 +348,7 @@ int twini_proc_wait_for(struct twin_pool *pool, const struct twini_wait *wait)
     return error;
 }
 
-/* ---- the end
- * ------------------------------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------- */
 
 bool twini_proc_is_quiet(void *arg)
 {

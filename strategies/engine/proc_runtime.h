@@ -87,8 +87,7 @@ static inline struct twini_proc *twini_proc_of(struct twin_pool *pool)
     return pool->engine;
 }
 
-/* ---- life
- * ---------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------- */
 
 int twini_proc_open(struct twin_pool *pool);
 int twini_proc_open_on(struct twin_pool *pool, const struct twini_carrier *carrier);
@@ -97,8 +96,7 @@ int twini_proc_terminate(struct twin_pool *pool);
 void twini_proc_free(struct twin_pool *pool);
 void twini_proc_stats(struct twin_pool *pool, struct twin_stats *stats);
 
-/* ---- waiting
- * ------------------------------------------------------------------------------------- */
+/* ---- waiting ------------------------------------------------------------- */
 
 /* Waits, lock held, until ready(arg) (NULL: until rung once); collects on the way. The lock is
  * dropped while it sleeps. only: the one call that is waited for, or NULL; then target tells what
@@ -111,14 +109,12 @@ bool twini_proc_is_quiet(void *proc);
 /* Collects all that has an outcome. Lock held. */
 void twini_proc_collect(struct twini_proc *proc);
 
-/* ---- on-demand workers
- * --------------------------------------------------------------------------- */
+/* ---- on-demand workers --------------------------------------------------- */
 
 /* Sees to it that at least count workers are wanted. Lock held. */
 void twini_proc_want(struct twini_proc *proc, uint32_t count);
 
-/* ---- futures
- * ------------------------------------------------------------------------------------- */
+/* ---- futures ------------------------------------------------------------- */
 
 struct twini_proc_future *twini_proc_future_new(struct twin_pool *pool, size_t result_size);
 /* strategy->look, wait, cancel, land, free_future, cancel_pending, scope: the same for every proc

@@ -45,8 +45,7 @@ static bool may_be_robbed(struct twini_range_word w)
            !is_empty(w);
 }
 
-/* ---- caller
- * -------------------------------------------------------------------------------------- */
+/* ---- caller -------------------------------------------------------------- */
 
 void twini_range_open(struct twini_range *range, size_t first, size_t end)
 {
@@ -88,8 +87,7 @@ void twini_range_drop(struct twini_range *range)
                           memory_order_relaxed);
 }
 
-/* ---- worker
- * -------------------------------------------------------------------------------------- */
+/* ---- worker -------------------------------------------------------------- */
 
 bool twini_range_has_chunks(const struct twini_range *range, bool own)
 {
@@ -175,8 +173,7 @@ bool twini_range_steal(struct twini_shared *shared, unsigned slot, unsigned me)
     return false;
 }
 
-/* ---- supervisor
- * ---------------------------------------------------------------------------------- */
+/* ---- supervisor ---------------------------------------------------------- */
 
 bool twini_range_repair(struct twini_shared *shared, unsigned slot, unsigned dead, size_t *chunk)
 {

@@ -35,8 +35,7 @@ enum {
     TWINI_SPIN_SLOTS = 8
 };
 
-/* ---- batches: the unit of hand-out of single calls
- * ----------------------------------------------- */
+/* ---- batches: the unit of hand-out of single calls ----------------------- */
 
 enum twini_outcome { TWINI_NO_OUTCOME, TWINI_RAN, TWINI_LOST };
 
@@ -80,8 +79,7 @@ struct twini_batch {
 };
 static_assert(sizeof(struct twini_batch) == 65 * TWINI_LINE, "a line for the word, a line a call");
 
-/* ---- maps: owner ranges of chunks
- * ---------------------------------------------------------------- */
+/* ---- maps: owner ranges of chunks ---------------------------------------- */
 
 enum twini_range_state {
     TWINI_RANGE_CLOSED, /* the slot is not in use */
@@ -121,8 +119,7 @@ struct twini_map_slot {
     _Atomic pid_t death_pid;
 };
 
-/* ---- workers
- * ------------------------------------------------------------------------------------- */
+/* ---- workers ------------------------------------------------------------- */
 
 enum twini_worker_state { TWINI_ABSENT, TWINI_STARTING, TWINI_WORKING, TWINI_LEFT, TWINI_GIVEN_UP };
 
@@ -136,8 +133,7 @@ struct twini_worker_block {
     _Atomic uint64_t tasks, chunks, claims, steals, parks;
 };
 
-/* ---- the whole
- * ----------------------------------------------------------------------------------- */
+/* ---- the whole ----------------------------------------------------------- */
 
 enum twini_engine_phase { TWINI_WORK, TWINI_LEAVE, TWINI_KILL };
 
@@ -203,8 +199,7 @@ static inline struct twini_range *twini_range_of(struct twini_shared *shared, un
     return &shared->ranges[(size_t)slot * shared->workers + worker];
 }
 
-/* ---- who is awake
- * -------------------------------------------------------------------------------- */
+/* ---- who is awake -------------------------------------------------------- */
 
 /* Wakes the caller if it sleeps for this target (or for any). Called after what it waits for was
  * published by a sequentially consistent compare-and-swap. */

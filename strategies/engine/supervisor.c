@@ -47,8 +47,7 @@ static int open_pidfd(pid_t pid)
     return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
-/* ---- a worker process
- * ---------------------------------------------------------------------------- */
+/* ---- a worker process ---------------------------------------------------- */
 
 /* A task that calls exit() must not run the caller's atexit handlers: this one runs first. */
 static void leave_at_once(int status, void *unused)
@@ -110,8 +109,7 @@ static int fork_worker(struct supervisor *me, unsigned number)
     return 0;
 }
 
-/* ---- births
- * -------------------------------------------------------------------------------------- */
+/* ---- births -------------------------------------------------------------- */
 
 /* Forks workers that are wanted and have never been. */
 static void start_wanted(struct supervisor *me)
@@ -157,8 +155,7 @@ static void replace_missing(struct supervisor *me)
     start_wanted(me);
 }
 
-/* ---- deaths
- * -------------------------------------------------------------------------------------- */
+/* ---- deaths -------------------------------------------------------------- */
 
 static void forget_spinner(struct twini_shared *shared, unsigned number)
 {
@@ -232,8 +229,7 @@ static void mend(struct supervisor *me)
     twini_ring_all(shared);
 }
 
-/* ---- the loop
- * ------------------------------------------------------------------------------------ */
+/* ---- the loop ------------------------------------------------------------ */
 
 static void drain(int fd)
 {
@@ -284,8 +280,7 @@ static _Noreturn void be_supervisor(struct supervisor *me)
     _exit(EXIT_FAILURE);
 }
 
-/* ---- the caller's side
- * --------------------------------------------------------------------------- */
+/* ---- the caller's side --------------------------------------------------- */
 
 static int start(struct twini_proc *proc)
 {

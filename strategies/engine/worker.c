@@ -6,7 +6,8 @@
  * workers are awake than there are CPUs. An idle worker sleeps on its own bell: an idle pool does
  * nothing at all. */
 #include "engine/worker.h"
-#include "engine/batch.h"
+#include "engine/plan.h"
+#include "strategy.h"
 
 #include <sched.h>
 #include <stdio.h>
@@ -42,14 +43,13 @@ static bool work(struct twini_worker *me)
 {
     /* order: acquire; pairs with the supervisor's increment after its repairs */
     uint64_t repairs = atomic_load_explicit(&me->shared->repairs, memory_order_acquire);
-    if (twini_batch_work(me, repairs != me->repairs_seen) || twini_map_work(me))
+    if (twini_call_work(me, repairs != me->repairs_seen) || twini_map_work(me))
         return true;
     me->repairs_seen = repairs; /* only now: the whole ring was seen empty since */
     return false;
 }
 
-/* ---- wait
- * ---------------------------------------------------------------------------------------- */
+/* ---- wait ---------------------------------------------------------------- */
 
 static _Atomic uint32_t *get_spin_slot(struct twini_worker *me)
 {

@@ -23,10 +23,12 @@ static inline void twini_count(_Atomic uint64_t *counter, uint64_t by)
                           memory_order_relaxed);
 }
 
-/* ---- maps: implemented beside the caller's half in map_proc.c
- * ------------------------------------- */
+/* ---- work: each stands beside the caller's half of its strategy ---------- */
 
-/* Enters a map that has chunks to run, and works until it has none. False if there was none. */
+/* apply_proc.c: claims a batch of single calls and runs it to its end. False if there was none. */
+bool twini_call_work(struct twini_worker *me, bool everywhere);
+/* map_proc.c: enters a map that has chunks to run, and works until it has none. False if there was
+ * none. */
 bool twini_map_work(struct twini_worker *me);
 /* Repairs what a dead worker held in every map. */
 void twini_map_repair(struct twini_shared *shared, unsigned worker, pid_t pid, int status);

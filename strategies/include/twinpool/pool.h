@@ -163,8 +163,7 @@ struct twin_stats {
     unsigned workers;      /* workers that compute now */
 };
 
-/* ---- pool --------------------------------------------------------------------------------------
- */
+/* ---- pool ---------------------------------------------------------------- */
 
 /* Opens a pool of workers and waits until each has started.
  * Ownership:  *pool is the caller's, to be ended by twin_pool_close(). options may go at once.
@@ -229,8 +228,7 @@ int twin_pool_failure(struct twin_pool *pool, struct twin_failure *failure);
 /* Copies the counters. They are exact when nothing is in flight. */
 int twin_pool_stats(struct twin_pool *pool, struct twin_stats *stats);
 
-/* ---- memory ------------------------------------------------------------------------------------
- */
+/* ---- memory -------------------------------------------------------------- */
 
 /* Reserves a block of zeroed memory that all workers of this pool see in place.
  * Ownership:  the caller's, until twin_free(); it stays valid after twin_pool_close().
@@ -243,8 +241,7 @@ void *twin_alloc(struct twin_pool *pool, size_t size);
  * start is ignored, as is a call in a worker. */
 void twin_free(void *block);
 
-/* ---- futures -----------------------------------------------------------------------------------
- */
+/* ---- futures ------------------------------------------------------------- */
 
 enum twin_future_state {
     TWIN_PENDING, /* not started: can be cancelled */
@@ -283,8 +280,7 @@ void twin_future_release(struct twin_future *future);
 int twin_futures_wait(struct twin_future *const *futures, size_t count, enum twin_wait_for what,
                       int64_t timeout_ns);
 
-/* ---- executor ----------------------------------------------------------------------------------
- */
+/* ---- executor ------------------------------------------------------------ */
 
 /* Opens an executor: a pool whose workers start on demand, one future per submit. Options as for
  * twin_pool_open(); workers is the most that will ever be started. */
@@ -324,8 +320,7 @@ int twin_executor_close(struct twin_executor *executor);
  * executor's own: do not close it. */
 struct twin_pool *twin_executor_pool(struct twin_executor *executor);
 
-/* ---- without a pool ----------------------------------------------------------------------------
- */
+/* ---- without a pool ------------------------------------------------------ */
 
 /* Runs the map in one plain loop: what all others are compared with. A failure goes to *failure,
  * which may be NULL. */
@@ -355,8 +350,7 @@ struct twin_spawn_options {
 int twin_spawn_map(const struct twin_spawn_options *options, const struct twin_map *map,
                    struct twin_spawn_report *report);
 
-/* ---- the rest ----------------------------------------------------------------------------------
- */
+/* ---- the rest ------------------------------------------------------------ */
 
 /* Returns how many CPUs this process may really use, at least 1: the affinity mask, cut by a cgroup
  * v1 or v2 quota (rounded up); TWINPOOL_CPUS in the environment, if a number from 1 to 4096, wins.
