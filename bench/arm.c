@@ -1,160 +1,25 @@
-/* arm.c: twin_arm, a process that measures one strategy on one backend once, and says so in records.
+/* arm.c: twin_arm, a process that measures one strategy on one backend once, and says so in
+ * records.
  *
  * Order of events: read the command line; calibrate if the launcher did not; open (timed); arrays;
  * first pass (timed); warm passes (timed); who ran it (not timed); close (timed); records.
  * Results are poisoned before every timed pass, outside the clock, and every pass is verified by
  * checksum: a wrong sum is an outcome (exit 3), not a time.
- * cold is what a program pays that needs the pool once: open + first + close. Of the warm passes the
- * one of median time is reported whole, so that its times and counters belong together.
- * Exit status: 0 measured (also when the backend does not support it), 1 a call failed, 2 usage,
- * 3 wrong result. */
+ * cold is what a program pays that needs the pool once: open + first + close. Of the warm passes
+ * the one of median time is reported whole, so that its times and counters belong together. Exit
+ * status: 0 measured (also when the backend does not support it), 1 a call failed, 2 usage, 3 wrong
+ * result. */
 #include "arm.h"
 
-#include <argp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "clock.h"
-#include "number.h"
 #include "record.h"
 
-enum { MOST_CALLS = 1000, WARM_UP_ITEMS = 1000, EXIT_WRONG = 3 };
-#define MOST_ITEMS 4000000000u
+enum { WARM_UP_ITEMS = 1000, EXIT_WRONG = 3 };
 
-/* ---- command line ------------------------------------------------------------------------------ */
-
-enum key {
-    KEY_STRATEGY = 256, KEY_BACKEND, KEY_N, KEY_PREFIX, KEY_WORKERS, KEY_CHUNK, KEY_FORM,
-    KEY_MEMORY, KEY_WAIT, KEY_WORK_NS, KEY_SPINS, KEY_VARIANT, KEY_BATCH, KEY_SEED, KEY_CALLS,
-    KEY_WARM_ONLY, KEY_USABLE_CPUS, KEY_CALIBRATE
-};
-
-static const struct argp_option options[] = {
-    {"strategy", KEY_STRATEGY, "NAME", 0, "sequential, spawn_bounded, map, map_async, apply, "
-                                          "apply_async, executor_submit or executor_map", 0},
-    {"backend", KEY_BACKEND, "NAME", 0, "seq, proc, omp or control", 0},
-    {"n", KEY_N, "COUNT", 0, "items (1000000)", 0},
-    {"prefix", KEY_PREFIX, "COUNT", 0, "run only this many of them", 0},
-    {"workers", KEY_WORKERS, "COUNT", 0, "workers that compute; 0: usable CPUs", 0},
-    {"chunk", KEY_CHUNK, "SIZE", 0, "auto, cpython, or items", 0},
-    {"form", KEY_FORM, "NAME", 0, "task or kernel", 0},
-    {"memory", KEY_MEMORY, "NAME", 0, "in_place, staged or private", 0},
-    {"wait", KEY_WAIT, "NAME", 0, "adaptive, block or spin", 0},
-    {"work-ns", KEY_WORK_NS, "NS", 0, "busy work per item on top of the square", 0},
-    {"spins-per-ms", KEY_SPINS, "COUNT", 0, "speed of the busy loop; 0: calibrate now", 0},
-    {"variant", KEY_VARIANT, "NAME", 0, "aa, overlap, untouched, idle_0ms, idle_1ms, idle_20ms, "
-                                        "packed or spread", 0},
-    {"batch", KEY_BATCH, "COUNT", 0, "workers alive at once under spawn; 0: twice the CPUs", 0},
-    {"seed", KEY_SEED, "NUMBER", 0, "seed of the values", 0},
-    {"calls", KEY_CALLS, "COUNT", 0, "warm passes, the median of which is reported (5)", 0},
-    {"warm-only", KEY_WARM_ONLY, 0, 0, "a short warm-up instead of a whole first pass", 0},
-    {"usable-cpus", KEY_USABLE_CPUS, 0, 0, "print how many CPUs the library would use", 0},
-    {"calibrate", KEY_CALIBRATE, 0, 0, "print how many spins take a millisecond", 0},
-    {0}};
-
-/* Returns the place of text in a list that ends with NULL; a usage error if it is not there. */
-static unsigned choice(struct argp_state *state, const char *option, const char *text,
-                       const char *const names[])
-{
-    char accepted[160] = "";
-    for (unsigned i = 0; names[i] != NULL; i++) {
-        if (strcmp(names[i], text) == 0)
-            return i;
-        strcat(strcat(accepted, i == 0 ? "" : ", "), names[i]);
-    }
-    argp_error(state, "--%s=%s: accepted are %s", option, text, accepted);
-    return 0;
-}
-
-static uint64_t count(struct argp_state *state, const char *option, const char *text,
-                      uint64_t least, uint64_t most)
-{
-    uint64_t value = 0;
-    if (!number_read(text, least, most, &value))
-        argp_error(state, "--%s=%s: accepted is a whole number from %llu to %llu", option, text,
-                   (unsigned long long)least, (unsigned long long)most);
-    return value;
-}
-
-static void read_variant(struct arm *arm, struct argp_state *state, const char *text)
-{
-    static const char *const names[] = {"none", "aa", "overlap", "untouched", "idle_0ms",
-                                        "idle_1ms", "idle_20ms", "packed", "spread", NULL};
-    switch (*text == '\0' ? 0 : choice(state, "variant", text, names)) {
-    case 2: arm->overlap = true; break;
-    case 3: arm->untouched = true; break;
-    case 5: arm->idle_ns = 1000000; break;
-    case 6: arm->idle_ns = 20000000; break;
-    case 7: arm->affinity = ARM_PACKED; break;
-    case 8: arm->affinity = ARM_SPREAD; break;
-    default: break;
-    }
-}
-
-static void read_strategy(struct arm *arm, struct argp_state *state, const char *text)
-{
-    arm->strategy = strategy_find(text);
-    if (arm->strategy == NULL)
-        argp_error(state, "--strategy=%s: accepted are %s", text, strategy_names());
-}
-
-static error_t parse(int key, char *text, struct argp_state *state)
-{
-    static const char *const backends[] = {"seq", "proc", "omp", "control", NULL};
-    static const char *const forms[] = {"task", "kernel", NULL};
-    static const char *const memories[] = {"in_place", "staged", "private", NULL};
-    static const char *const waits[] = {"adaptive", "block", "spin", NULL};
-    struct arm *arm = state->input;
-    switch (key) {
-    case KEY_STRATEGY: read_strategy(arm, state, text); break;
-    case KEY_BACKEND: arm->backend = choice(state, "backend", text, backends); break;
-    case KEY_N: arm->n = count(state, "n", text, 1, MOST_ITEMS); break;
-    case KEY_PREFIX: arm->n_run = count(state, "prefix", text, 1, MOST_ITEMS); break;
-    case KEY_WORKERS: arm->workers = (unsigned)count(state, "workers", text, 0, 1024); break;
-    case KEY_CHUNK: arm->chunk_text = text; break;
-    case KEY_FORM: arm->kernel = choice(state, "form", text, forms) == 1; break;
-    case KEY_MEMORY: arm->memory = choice(state, "memory", text, memories); break;
-    case KEY_WAIT: arm->wait = choice(state, "wait", text, waits); break;
-    case KEY_WORK_NS: arm->work_ns = count(state, "work-ns", text, 0, 10000000000u); break;
-    case KEY_SPINS: arm->spins_per_ms = count(state, "spins-per-ms", text, 0, 100000000); break;
-    case KEY_VARIANT: read_variant(arm, state, text); break;
-    case KEY_BATCH: arm->batch = count(state, "batch", text, 0, 1000000); break;
-    case KEY_SEED: arm->seed = count(state, "seed", text, 0, UINT64_MAX); break;
-    case KEY_CALLS: arm->calls = (unsigned)count(state, "calls", text, 1, MOST_CALLS); break;
-    case KEY_WARM_ONLY: arm->warm_only = true; break;
-    case KEY_USABLE_CPUS: printf("%u\n", twin_usable_cpus()); exit(0);
-    case KEY_CALIBRATE: printf("%llu\n", (unsigned long long)square_calibrate()); exit(0);
-    case ARGP_KEY_ARG: argp_error(state, "%s: no arguments but options are accepted", text); break;
-    default: return ARGP_ERR_UNKNOWN;
-    }
-    return 0;
-}
-
-/* Settles what depends on more than one option. */
-static void settle(struct arm *arm)
-{
-    static const char *const automatic[] = {"auto", "cpython", NULL};
-    uint64_t items = 0;
-    if (arm->n_run == 0 || arm->n_run > arm->n)
-        arm->n_run = arm->n;
-    if (arm->workers == 0)
-        arm->workers = twin_usable_cpus();
-    if (strcmp(arm->chunk_text, automatic[1]) == 0)
-        items = twin_cpython_chunk(arm->n_run, arm->workers);
-    else if (strcmp(arm->chunk_text, automatic[0]) != 0 &&
-             !number_read(arm->chunk_text, 1, MOST_ITEMS, &items)) {
-        fprintf(stderr, "twin_arm: --chunk=%s: accepted are auto, cpython, or items from 1\n",
-                arm->chunk_text);
-        exit(2);
-    }
-    arm->chunk = (size_t)items;
-    if (arm->work_ns > 0 && arm->spins_per_ms == 0)
-        arm->spins_per_ms = square_calibrate();
-    arm->work.spins = square_spins(arm->work_ns, arm->spins_per_ms);
-}
-
-/* ---- one sample -------------------------------------------------------------------------------- */
+/* ---- one sample ----------------------------------------------------------------------------- */
 
 struct sample {
     uint64_t open_ns, close_ns;
@@ -195,7 +60,8 @@ static int by_elapsed(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The first pass, or where that takes seconds a warm-up over few items; spawn has nothing to warm. */
+/* The first pass, or where that takes seconds a warm-up over few items; spawn has nothing to warm.
+ */
 static int first_pass(struct arm *arm, struct sample *sample, uint64_t expected)
 {
     if (!arm->warm_only)
@@ -203,8 +69,8 @@ static int first_pass(struct arm *arm, struct sample *sample, uint64_t expected)
     if (!arm->strategy->pool)
         return 0;
     arm->count = arm->n_run < WARM_UP_ITEMS ? arm->n_run : WARM_UP_ITEMS;
-    const int status = verified_pass(arm, &sample->first, true,
-                                     square_expected(arm->items, arm->count));
+    const int status =
+        verified_pass(arm, &sample->first, true, square_expected(arm->items, arm->count));
     arm->count = arm->n_run;
     return status;
 }
@@ -228,7 +94,7 @@ static int passes(struct arm *arm, struct sample *sample)
     return status;
 }
 
-/* ---- records ----------------------------------------------------------------------------------- */
+/* ---- records -------------------------------------------------------------------------------- */
 
 static void print_counters(const struct arm *arm, const struct sample *sample,
                            const struct pass *pass)
@@ -348,21 +214,7 @@ static int measure(struct arm *arm)
 
 int main(int argc, char **argv)
 {
-    static const struct argp argp = {
-        .options = options, .parser = parse,
-        .doc = "Measures one strategy on one backend, once, and prints records."};
-    struct arm arm = {.backend = ARM_PROC, .n = 1000000, .chunk_text = "auto", .kernel = false,
-                      .seed = 1, .calls = 5};
-    argp_err_exit_status = 2;
-    argp_parse(&argp, argc, argv, 0, NULL, &arm);
-    if (arm.strategy == NULL) {
-        fprintf(stderr, "twin_arm: --strategy is missing: accepted are %s\n", strategy_names());
-        return 2;
-    }
-    if ((arm.backend == ARM_SEQ) != (strcmp(arm.strategy->name, "sequential") == 0)) {
-        fprintf(stderr, "twin_arm: backend seq runs the strategy sequential, and no other does\n");
-        return 2;
-    }
-    settle(&arm);
+    struct arm arm;
+    arm_options(&arm, argc, argv);
     return measure(&arm);
 }

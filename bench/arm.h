@@ -1,9 +1,11 @@
 /* arm.h: the measured program: one strategy, one backend, one process, one sample.
  *
- * arm.c          command line, order of events, the records
+ * arm.c          order of events, the records
+ * arm_options.c  command line
  * arm_setup.c    opens the pool or executor, reserves and fills the arrays, sets the affinity
  * arm_passes.c   the strategies, each a pass over the items: what is timed
- * Words: pass, one timed run over all items; first and warm are passes; cold is open + first + close. */
+ * Words: pass, one timed run over all items; first and warm are passes; cold is open + first +
+ * close. */
 #ifndef TWIN_BENCH_ARM_H
 #define TWIN_BENCH_ARM_H
 
@@ -77,7 +79,10 @@ struct strategy {
     bool async;                                      /* the caller may overlap */
 };
 
-/* Returns the strategy of that name, NULL if there is none. names gets all of them, for messages. */
+/* Reads the command line. Ends the program with status 2 on a usage error. */
+void arm_options(struct arm *arm, int argc, char **argv);
+
+/* Returns the strategy of that name, NULL if there is none; and all names, for messages. */
 const struct strategy *strategy_find(const char *name);
 const char *strategy_names(void);
 

@@ -1,13 +1,13 @@
-/* arm_passes.c: what is timed: each strategy of the study as one pass over the items, written as a user
- * of pool.h would write it.
+/* arm_passes.c: what is timed: each strategy of the study as one pass over the items, written as a
+ * user of pool.h would write it.
  *
  * The clock starts before the first call into the library and stops when the caller holds the last
  * result. Under omp, asynchronous strategies run inside twin_pool_scope(), as OpenMP tasks need a
  * parallel region; the clock starts before the scope is entered, so its price is in the time.
  * Single calls in flight are bounded by a ring: when it is full the oldest is collected first.
- * With overlap the caller, while it has nothing to collect, works on squares of its own, in units of
- * UNIT_ITEMS; how many units it got done is what not blocking was worth.
- * Invariant: nothing in a pass allocates or prints. */
+ * With overlap the caller, while it has nothing to collect, works on squares of its own, in units
+ * of UNIT_ITEMS; how many units it got done is what not blocking was worth. Invariant: nothing in a
+ * pass allocates or prints. */
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -19,7 +19,7 @@
 enum { UNIT_ITEMS = 1000, PROBE_ITEMS = 200 };
 #define LONGEST_OVERLAP_NS 5000000000u /* then wait as others do: a team of one would never end */
 
-/* ---- parts ------------------------------------------------------------------------------------- */
+/* ---- parts ---------------------------------------------------------------------------------- */
 
 static void idle(const struct arm *arm)
 {
@@ -89,8 +89,8 @@ static int collect(struct arm *arm, struct pass *pass, struct twin_future *futur
     return rc;
 }
 
-/* Runs body, under omp inside a scope. What body returned is in *rc, as a scope's body may not return
- * a twin_error. */
+/* Runs body, under omp inside a scope. What body returned is in *rc, as a scope's body may not
+ * return a twin_error. */
 struct body {
     int (*run)(struct arm *arm, struct pass *pass, uint64_t start_ns);
     struct arm *arm;
@@ -120,7 +120,7 @@ static int in_scope(struct arm *arm, struct pass *pass,
     return rc != 0 ? rc : body.rc;
 }
 
-/* ---- blocking strategies ----------------------------------------------------------------------- */
+/* ---- blocking strategies -------------------------------------------------------------------- */
 
 static int sequential_pass(struct arm *arm, struct pass *pass)
 {
@@ -188,7 +188,7 @@ static int spawn_pass(struct arm *arm, struct pass *pass)
     return rc;
 }
 
-/* ---- asynchronous strategies ------------------------------------------------------------------- */
+/* ---- asynchronous strategies ---------------------------------------------------------------- */
 
 static int map_async_body(struct arm *arm, struct pass *pass, uint64_t start_ns)
 {
@@ -271,7 +271,7 @@ static int executor_map_pass(struct arm *arm, struct pass *pass)
     return in_scope(arm, pass, executor_map_body);
 }
 
-/* ---- the table --------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------ */
 
 static const struct strategy strategies[] = {
     {.name = "sequential", .pass = sequential_pass},
@@ -341,10 +341,10 @@ int arm_pass(struct arm *arm, struct pass *pass)
     return rc;
 }
 
-/* ---- who ran it -------------------------------------------------------------------------------- */
+/* ---- who ran it ----------------------------------------------------------------------------- */
 
-/* A twin_task that returns the id of the thread that runs it, after long enough a while (20 us) that
- * one worker does not run them all before another has woken. */
+/* A twin_task that returns the id of the thread that runs it, after long enough a while (20 us)
+ * that one worker does not run them all before another has woken. */
 static int who_task(void *result, const void *item, void *context)
 {
     (void)item;

@@ -1,10 +1,10 @@
 /* arm_setup.c: what stands around a pass: pool or executor, arrays, affinity.
  *
- * Arrays: in_place comes from twin_alloc() of the pool at hand; staged (proc) and private (omp, seq)
- * from malloc(). spawn has no pool, so its arrays are one anonymous shared mapping of our own: forked
- * workers write their results there, and a fork need not copy page tables of private memory.
- * Affinity: packed binds everything to the first usable CPU. spread binds the caller to the first and
- * the workers to the others, by forking or creating them under the other mask. */
+ * Arrays: in_place comes from twin_alloc() of the pool at hand; staged (proc) and private (omp,
+ * seq) from malloc(). spawn has no pool, so its arrays are one anonymous shared mapping of our own:
+ * forked workers write their results there, and a fork need not copy page tables of private memory.
+ * Affinity: packed binds everything to the first usable CPU. spread binds the caller to the first
+ * and the workers to the others, by forking or creating them under the other mask. */
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -25,8 +25,9 @@ static struct twin_pool_options options_of(const struct arm *arm)
 
 static int open_executor(struct arm *arm, const struct twin_pool_options *options)
 {
-    const int rc = arm->backend == ARM_CONTROL ? twini_control_executor_open(&arm->executor, options)
-                                               : twin_executor_open(&arm->executor, options);
+    const int rc = arm->backend == ARM_CONTROL
+                       ? twini_control_executor_open(&arm->executor, options)
+                       : twin_executor_open(&arm->executor, options);
     if (rc == 0)
         arm->pool = twin_executor_pool(arm->executor);
     return rc;
@@ -55,8 +56,7 @@ int arm_close(struct arm *arm)
 static void *reserve(struct arm *arm, size_t bytes)
 {
     if (arm->backend != ARM_SEQ && arm->pool == NULL) {
-        void *block =
-            mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        void *block = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         return block == MAP_FAILED ? NULL : block;
     }
     return arm->memory == ARM_IN_PLACE && arm->pool != NULL ? twin_alloc(arm->pool, bytes)

@@ -1,15 +1,17 @@
-/* bare.c: twin_bare, the reference limits: what libgomp, the kernel and the memory charge by themselves.
+/* bare.c: twin_bare, the reference limits: what libgomp, the kernel and the memory charge by
+ * themselves.
  *
  * Linked to libgomp but not to twinpool. One process measures one limit and prints a record for the
- * phase warm, and for loops one for the phase first too. n_run is the number of operations (of pages
- * for first_touch and page_fault, of bytes for memcpy), elapsed_ns the time of all of them. */
+ * phase warm, and for loops one for the phase first too. n_run is the number of operations (of
+ * pages for first_touch and page_fault, of bytes for memcpy), elapsed_ns the time of all of them.
+ */
 #include <argp.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "limits/limits.h"
-#include "number.h"
+#include "option.h"
 #include "record.h"
 
 static const struct bare {
@@ -33,17 +35,28 @@ static const struct bare {
 
 enum { BARES = sizeof bares / sizeof *bares };
 
-enum key { KEY_STRATEGY = 256, KEY_N, KEY_WORKERS, KEY_VARIANT, KEY_SEED, KEY_CALLS, KEY_WARM_ONLY };
+enum key {
+    KEY_STRATEGY = 256,
+    KEY_N,
+    KEY_WORKERS,
+    KEY_VARIANT,
+    KEY_SEED,
+    KEY_CALLS,
+    KEY_WARM_ONLY
+};
 
 static const struct argp_option options[] = {
-    {"strategy", KEY_STRATEGY, "NAME", 0, "which limit: bare_for, bare_task, bare_tasks, "
-                                          "bare_region, bare_sem, bare_semop, bare_spin, fork_wait, "
-                                          "thread_create, memcpy, first_touch or page_fault", 0},
+    {"strategy", KEY_STRATEGY, "NAME", 0,
+     "which limit: bare_for, bare_task, bare_tasks, "
+     "bare_region, bare_sem, bare_semop, bare_spin, fork_wait, "
+     "thread_create, memcpy, first_touch or page_fault",
+     0},
     {"n", KEY_N, "COUNT", 0, "operations; bytes for the last three", 0},
     {"workers", KEY_WORKERS, "COUNT", 0, "threads of a team (2)", 0},
     {"variant", KEY_VARIANT, "NAME", 0, "same_cpu, two_cpus, or two (fork_wait)", 0},
     {"seed", KEY_SEED, "NUMBER", 0, "seed of the values", 0},
-    {"calls", KEY_CALLS, "COUNT", 0, "of loops: warm calls, the median of which is reported (5)", 0},
+    {"calls", KEY_CALLS, "COUNT", 0, "of loops: warm calls, the median of which is reported (5)",
+     0},
     {"warm-only", KEY_WARM_ONLY, 0, 0, "of loops: a short warm-up instead of a first call", 0},
     {0}};
 
@@ -51,16 +64,6 @@ struct request {
     const struct bare *bare;
     struct limit limit;
 };
-
-static uint64_t count(struct argp_state *state, const char *option, const char *text,
-                      uint64_t least, uint64_t most)
-{
-    uint64_t value = 0;
-    if (!number_read(text, least, most, &value))
-        argp_error(state, "--%s=%s: accepted is a whole number from %llu to %llu", option, text,
-                   (unsigned long long)least, (unsigned long long)most);
-    return value;
-}
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
@@ -71,16 +74,32 @@ static error_t parse(int key, char *text, struct argp_state *state)
             if (strcmp(bares[i].name, text) == 0)
                 request->bare = &bares[i];
         if (request->bare == NULL)
-            argp_error(state, "--strategy=%s: unknown; --help lists what is accepted", text);
+            argp_failure(state, 2, 0, "--strategy=%s: unknown; --help lists what is accepted",
+                         text);
         break;
-    case KEY_N: request->limit.count = count(state, "n", text, 1, 4000000000u); break;
-    case KEY_WORKERS: request->limit.workers = (unsigned)count(state, "workers", text, 1, 1024); break;
-    case KEY_VARIANT: request->limit.variant = text; break;
-    case KEY_CALLS: request->limit.calls = (unsigned)count(state, "calls", text, 1, MOST_CALLS); break;
-    case KEY_WARM_ONLY: request->limit.warm_only = true; break;
-    case KEY_SEED: request->limit.seed = count(state, "seed", text, 0, UINT64_MAX); break;
-    case ARGP_KEY_ARG: argp_error(state, "%s: no arguments but options are accepted", text); break;
-    default: return ARGP_ERR_UNKNOWN;
+    case KEY_N:
+        request->limit.count = option_number(state, "n", text, 1, 4000000000u);
+        break;
+    case KEY_WORKERS:
+        request->limit.workers = (unsigned)option_number(state, "workers", text, 1, 1024);
+        break;
+    case KEY_VARIANT:
+        request->limit.variant = text;
+        break;
+    case KEY_CALLS:
+        request->limit.calls = (unsigned)option_number(state, "calls", text, 1, MOST_CALLS);
+        break;
+    case KEY_WARM_ONLY:
+        request->limit.warm_only = true;
+        break;
+    case KEY_SEED:
+        request->limit.seed = option_number(state, "seed", text, 0, UINT64_MAX);
+        break;
+    case ARGP_KEY_ARG:
+        option_no_argument(state, text);
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
     return 0;
 }
@@ -97,11 +116,12 @@ static void print(const char *phase, uint64_t n_run, uint64_t elapsed_ns)
 
 int main(int argc, char **argv)
 {
-    static const struct argp argp = {.options = options, .parser = parse,
+    static const struct argp argp = {.options = options,
+                                     .parser = parse,
                                      .doc = "Measures one reference limit and prints records."};
     static const char *const outcomes[] = {"ok", "partial_limit", "unsupported", "wrong_result"};
-    struct request request = {.limit = {.count = 1000, .workers = 2, .variant = "", .seed = 1,
-                                         .calls = 5}};
+    struct request request = {
+        .limit = {.count = 1000, .workers = 2, .variant = "", .seed = 1, .calls = 5}};
     argp_err_exit_status = 2;
     argp_parse(&argp, argc, argv, 0, NULL, &request);
     if (request.bare == NULL) {

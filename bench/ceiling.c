@@ -1,10 +1,10 @@
 /* ceiling.c: the ceiling over the sacrificial child of unbounded.c.
  *
- * Processes are bound by RLIMIT_NPROC, threads by RLIMIT_AS (a thread's stack is reserved when it is
- * created). As root the child first becomes a user that nobody else is, since the kernel does not hold
- * root to RLIMIT_NPROC. The caller also never asks for more than the ceiling and one, so that the
- * machine is safe even where a limit does not bite (in a user namespace that maps no other uid).
- * Source: setrlimit(2), user_namespaces(7). */
+ * Processes are bound by RLIMIT_NPROC, threads by RLIMIT_AS (a thread's stack is reserved when it
+ * is created). As root the child first becomes a user that nobody else is, since the kernel does
+ * not hold root to RLIMIT_NPROC. The caller also never asks for more than the ceiling and one, so
+ * that the machine is safe even where a limit does not bite (in a user namespace that maps no other
+ * uid). Source: setrlimit(2), user_namespaces(7). */
 #include "ceiling.h"
 
 #include <ctype.h>
@@ -17,27 +17,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "memory.h"
+
 enum { MOST_WORKERS = 4096, LEAST_WORKERS = 16, OUR_UID = 61977 };
 #define SLACK_BYTES (64u << 20)
-
-static uint64_t read_field(const char *path, const char *format)
-{
-    char line[256];
-    uint64_t value = 0;
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return 0;
-    while (fgets(line, sizeof line, file) != NULL)
-        if (sscanf(line, format, &value) == 1)
-            break;
-    fclose(file);
-    return value;
-}
-
-uint64_t ceiling_available_kib(void)
-{
-    return read_field("/proc/meminfo", "MemAvailable: %" SCNu64);
-}
 
 /* Counts the tasks of uid, or of all if uid is -1. */
 static size_t count_tasks(uid_t uid)
@@ -62,8 +45,8 @@ static size_t count_tasks(uid_t uid)
 size_t ceiling_workers(uint64_t worker_kib)
 {
     const size_t used = count_tasks((uid_t)-1);
-    const size_t pids = (size_t)read_field("/proc/sys/kernel/pid_max", "%" SCNu64);
-    const size_t memory = (size_t)(ceiling_available_kib() / 4 / worker_kib);
+    const size_t pids = (size_t)memory_read_field("/proc/sys/kernel/pid_max", "%" SCNu64);
+    const size_t memory = (size_t)(memory_available_kib() / 4 / worker_kib);
     size_t workers = MOST_WORKERS;
     if (pids > used && (pids - used) / 4 < workers)
         workers = (pids - used) / 4;
@@ -85,13 +68,13 @@ bool ceiling_bind_threads(size_t workers)
 {
     pthread_attr_t attributes;
     size_t stack = 8u << 20;
-    const uint64_t pages = read_field("/proc/self/statm", "%" SCNu64);
+    const uint64_t pages = memory_read_field("/proc/self/statm", "%" SCNu64);
     if (pthread_getattr_default_np(&attributes) == 0) {
         (void)pthread_attr_getstacksize(&attributes, &stack);
         (void)pthread_attr_destroy(&attributes);
     }
-    const rlim_t most = pages * (rlim_t)sysconf(_SC_PAGESIZE) + workers * (rlim_t)stack +
-                        SLACK_BYTES;
+    const rlim_t most =
+        pages * (rlim_t)sysconf(_SC_PAGESIZE) + workers * (rlim_t)stack + SLACK_BYTES;
     const struct rlimit limit = {.rlim_cur = most, .rlim_max = most};
     return pages > 0 && setrlimit(RLIMIT_AS, &limit) == 0;
 }

@@ -10,9 +10,6 @@
  * quarter of the available memory at worker_kib each; at least 16. */
 size_t ceiling_workers(uint64_t worker_kib);
 
-/* Returns MemAvailable in KiB, 0 if unknown. */
-uint64_t ceiling_available_kib(void);
-
 /* Binds this process and its children to that many processes: as root under a uid of its own first,
  * for RLIMIT_NPROC does not bind root. Returns false if it could not be done. */
 bool ceiling_bind_processes(size_t workers);

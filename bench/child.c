@@ -1,10 +1,10 @@
 /* child.c: one measured process from fork to last reaped descendant.
  *
- * The child gets a process group of its own and dies with the launcher (PR_SET_PDEATHSIG, re-checked
- * after it is set, as the launcher may be gone by then). The launcher is a child subreaper, so whatever
- * a measured program leaves behind becomes its own child, is killed and reaped: nothing survives a
- * sample. Signals are blocked but inside ppoll(), so none is lost between a look and a wait.
- * Invariant: child_run() returns with no child of this process alive.
+ * The child gets a process group of its own and dies with the launcher (PR_SET_PDEATHSIG,
+ * re-checked after it is set, as the launcher may be gone by then). The launcher is a child
+ * subreaper, so whatever a measured program leaves behind becomes its own child, is killed and
+ * reaped: nothing survives a sample. Signals are blocked but inside ppoll(), so none is lost
+ * between a look and a wait. Invariant: child_run() returns with no child of this process alive.
  * Source: prctl(2), pidfd_open(2), signal-safety(7). */
 #include "child.h"
 
@@ -57,14 +57,14 @@ bool child_interrupted(void)
 {
     /* Blocked means pending: a look must count these too. */
     sigset_t pending;
-    if (sigpending(&pending) == 0 && (sigismember(&pending, SIGINT) == 1 ||
-                                      sigismember(&pending, SIGTERM) == 1 ||
-                                      sigismember(&pending, SIGHUP) == 1))
+    if (sigpending(&pending) == 0 &&
+        (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1 ||
+         sigismember(&pending, SIGHUP) == 1))
         interrupted = 1;
     return interrupted != 0;
 }
 
-/* ---- the child's side ------------------------------------------------------------------------------ */
+/* ---- the child's side ----------------------------------------------------------------------- */
 
 static _Noreturn void become(char *const argv[], int out, int err, pid_t launcher)
 {
@@ -82,7 +82,7 @@ static _Noreturn void become(char *const argv[], int out, int err, pid_t launche
     _exit(127);
 }
 
-/* ---- the launcher's side --------------------------------------------------------------------------- */
+/* ---- the launcher's side -------------------------------------------------------------------- */
 
 struct pipes {
     int out[2], err[2];
@@ -221,7 +221,8 @@ static pid_t start(char *const argv[], struct pipes *pipes)
         become(argv, pipes->out[1], pipes->err[1], launcher);
     if (pid < 0)
         return -1;
-    (void)setpgid(pid, pid); /* both sides do it: whoever comes first; EACCES after the exec is fine */
+    (void)setpgid(pid,
+                  pid); /* both sides do it: whoever comes first; EACCES after the exec is fine */
     close(pipes->out[1]);
     close(pipes->err[1]);
     pipes->out[1] = pipes->err[1] = -1;

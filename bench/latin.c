@@ -1,10 +1,11 @@
-/* latin.c: randomised Latin squares. Whatever the place within a round does to an arm (caches warmed up
- * by the one before, a slow drift of the machine), over a whole square it does to all alike.
+/* latin.c: randomised Latin squares. Whatever the place within a round does to an arm (caches
+ * warmed up by the one before, a slow drift of the machine), over a whole square it does to all
+ * alike.
  *
- * The cyclic square  cell(row, place) = row + place mod arms  becomes a random one by permuting rows,
- * places and arms, each of which keeps it Latin. After arms rounds another square begins. Nothing is
- * stored: a round is computed from the seed and its number.
- * Source: Fisher and Yates, 1934; Durstenfeld's shuffle, CACM 1964. */
+ * The cyclic square  cell(row, place) = row + place mod arms  becomes a random one by permuting
+ * rows, places and arms, each of which keeps it Latin. After arms rounds another square begins.
+ * Nothing is stored: a round is computed from the seed and its number. Source: Fisher and Yates,
+ * 1934; Durstenfeld's shuffle, CACM 1964. */
 #include "latin.h"
 
 #include "workloads/random.h"

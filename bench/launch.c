@@ -1,8 +1,8 @@
 /* launch.c: twin_launch, which runs the plan of a mode and writes samples.csv and environment.txt.
  *
- * It links neither the library nor libgomp: whatever is measured lives in a process of its own. It asks
- * an arm for what only the library knows (usable CPUs) and for the speed of the busy loop, once.
- * Nothing in DIR is touched before all options have proved good and both answers are there.
+ * It links neither the library nor libgomp: whatever is measured lives in a process of its own. It
+ * asks an arm for what only the library knows (usable CPUs) and for the speed of the busy loop,
+ * once. Nothing in DIR is touched before all options have proved good and both answers are there.
  * Exit status: 0 done, 1 the harness failed (a full disk, a program that is not there), 2 usage,
  * 3 done but a wrong result was seen, 130 interrupted; what was measured is kept in each case. */
 #include <argp.h>
@@ -35,10 +35,17 @@ struct request {
     uint64_t seed;
 };
 
-/* ---- command line ---------------------------------------------------------------------------------- */
+/* ---- command line --------------------------------------------------------------------------- */
 
 enum key {
-    KEY_MODE = 256, KEY_BACKEND, KEY_OUT, KEY_ONLY, KEY_SEED, KEY_LIST, KEY_PEERS, KEY_GIT,
+    KEY_MODE = 256,
+    KEY_BACKEND,
+    KEY_OUT,
+    KEY_ONLY,
+    KEY_SEED,
+    KEY_LIST,
+    KEY_PEERS,
+    KEY_GIT,
     KEY_COMMAND
 };
 
@@ -88,30 +95,46 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (request->mode == MODES)
             argp_failure(state, EXIT_USAGE, 0, "--mode=%s: accepted are smoke, quick, full", text);
         break;
-    case KEY_BACKEND: read_backend(request, state, text); break;
-    case KEY_OUT: request->out = text; break;
-    case KEY_ONLY: read_only(request, state, text); break;
+    case KEY_BACKEND:
+        read_backend(request, state, text);
+        break;
+    case KEY_OUT:
+        request->out = text;
+        break;
+    case KEY_ONLY:
+        read_only(request, state, text);
+        break;
     case KEY_SEED:
         if (!number_read(text, 0, UINT64_MAX, &request->seed))
             argp_failure(state, EXIT_USAGE, 0,
                          "--seed=%s: accepted is a whole number from 0 to %" PRIu64, text,
                          UINT64_MAX);
         break;
-    case KEY_LIST: request->list = true; break;
-    case KEY_PEERS: request->peers = text; break;
-    case KEY_GIT: request->git = text; break;
-    case KEY_COMMAND: request->command = text; break;
+    case KEY_LIST:
+        request->list = true;
+        break;
+    case KEY_PEERS:
+        request->peers = text;
+        break;
+    case KEY_GIT:
+        request->git = text;
+        break;
+    case KEY_COMMAND:
+        request->command = text;
+        break;
     case ARGP_KEY_ARG:
         argp_failure(state, EXIT_USAGE, 0, "%s: no arguments but options are accepted", text);
         break;
-    default: return ARGP_ERR_UNKNOWN;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
     return 0;
 }
 
-/* ---- programs -------------------------------------------------------------------------------------- */
+/* ---- programs ------------------------------------------------------------------------------- */
 
-/* Where a program of this build is: beside this one, or in a sibling directory of the build tree. */
+/* Where a program of this build is: beside this one, or in a sibling directory of the build tree.
+ */
 static const char *find_program(const char *name)
 {
     static const char *const places[] = {".", "../connpool", "../bench", "../report"};
@@ -162,7 +185,7 @@ static uint64_t ask_arm(const char *arm, const char *question)
     return answer;
 }
 
-/* ---- the list -------------------------------------------------------------------------------------- */
+/* ---- the list ------------------------------------------------------------------------------- */
 
 static bool matches(const char *name, void *arg)
 {
@@ -192,7 +215,7 @@ static void print_list(const struct plan *plan, const struct request *request)
            plan_mode_names[request->mode], all_s);
 }
 
-/* ---- files ----------------------------------------------------------------------------------------- */
+/* ---- files ---------------------------------------------------------------------------------- */
 
 static int path_of(char *path, const char *directory, const char *name)
 {
@@ -239,7 +262,7 @@ static int check_out(const char *directory)
     return EXIT_USAGE;
 }
 
-/* ---- the run --------------------------------------------------------------------------------------- */
+/* ---- the run -------------------------------------------------------------------------------- */
 
 static const double budgets_s[MODES] = {50, 400, 2400};
 
@@ -258,8 +281,8 @@ static void say_end(const struct session *session, enum session_end end)
     static const char *const ends[] = {"complete", "interrupted", "broken off"};
     char text[160];
     snprintf(text, sizeof text,
-             "%s: %" PRIu64 " samples in %" PRIu64 " rows; %" PRIu64
-             " saw other load; %" PRIu64 " rounds repeated",
+             "%s: %" PRIu64 " samples in %" PRIu64 " rows; %" PRIu64 " saw other load; %" PRIu64
+             " rounds repeated",
              ends[end], session->samples, session->rows, session->disturbed, session->repeated);
     (void)environment_add(session->environment_path, "ended", text);
     fprintf(stderr, "twin_launch: %s\n", text);
@@ -346,10 +369,17 @@ static int launch(struct request *request)
 
 int main(int argc, char **argv)
 {
-    static const struct argp argp = {.options = options, .parser = parse,
+    static const struct argp argp = {.options = options,
+                                     .parser = parse,
                                      .doc = "Runs the plan of the study and writes samples.csv."};
-    struct request request = {.mode = QUICK, .proc = true, .omp = true, .backend = "both",
-                              .only = "", .peers = "bench/peers", .git = "", .command = "twin_launch",
+    struct request request = {.mode = QUICK,
+                              .proc = true,
+                              .omp = true,
+                              .backend = "both",
+                              .only = "",
+                              .peers = "bench/peers",
+                              .git = "",
+                              .command = "twin_launch",
                               .seed = 20260};
     argp_err_exit_status = EXIT_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &request);

@@ -1,8 +1,8 @@
 /* load.c: notices other load: busy time of all CPUs (/proc/stat) less what our own processes used.
  *
- * /proc/stat counts in ticks of 10 ms, each charged to whoever ran when it fell, so a short sample is
- * off by a few of them without any other load. A sample counts as disturbed when foreign time exceeds
- * both SLACK_NS (a few ticks) and a tenth of the wall time; for stolen time a twentieth.
+ * /proc/stat counts in ticks of 10 ms, each charged to whoever ran when it fell, so a short sample
+ * is off by a few of them without any other load. A sample counts as disturbed when foreign time
+ * exceeds both SLACK_NS (a few ticks) and a tenth of the wall time; for stolen time a twentieth.
  * Interrupt time is left out: most of it is our own doing. Source: proc(5). */
 #include "load.h"
 
@@ -13,9 +13,9 @@
 
 #include "clock.h"
 
-#define SLACK_NS 40000000.0
+#define SLACK_NS     40000000.0
 #define FOREIGN_MOST 0.10
-#define STEAL_MOST 0.05
+#define STEAL_MOST   0.05
 
 void load_read(struct load *load)
 {

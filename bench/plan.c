@@ -1,10 +1,9 @@
 /* plan.c: turns the tables into the arms of one mode.
  *
- * A row stands for one arm per backend that it names and that was chosen. A group that carries seq gets
- * two arms of it in front, the second as variant aa: what differs between these two is noise, and the
- * width of every verdict.
- * How often a pass is repeated inside a process follows from its estimated length, not from a clock:
- * the plan is the same on every machine. */
+ * A row stands for one arm per backend that it names and that was chosen. A group that carries seq
+ * gets two arms of it in front, the second as variant aa: what differs between these two is noise,
+ * and the width of every verdict. How often a pass is repeated inside a process follows from its
+ * estimated length, not from a clock: the plan is the same on every machine. */
 #include "plan.h"
 
 #include <stdio.h>
@@ -31,20 +30,27 @@ void plan_name(const struct plan_arm *arm, char *name, size_t size)
 /* A row leaves out what is the default. */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
-/* ---- how long ------------------------------------------------------------------------------------ */
+/* ---- how long ------------------------------------------------------------------------------- */
 
 /* Rough prices, for the time left before anything was measured and for the number of passes. */
 static const struct price {
     const char *strategy;
     double ns, python_ns; /* per item */
 } prices[] = {
-    {"sequential", 2, 140},        {"map", 2, 200},
-    {"map_async", 2, 160},         {"executor_map", 3, 850},
-    {"apply", 1300, 400000},       {"apply_async", 130, 60000},
-    {"executor_submit", 200, 250000}, {"spawn_bounded", 80000, 4000000},
-    {"bare_for", 2, 0},            {"bare_task", 800, 0},
-    {"bare_tasks", 30, 0},         {"bare_sem", 5000, 0},
-    {"fork_wait", 20000, 0},       {"thread_create", 3000, 0},
+    {"sequential", 2, 140},
+    {"map", 2, 200},
+    {"map_async", 2, 160},
+    {"executor_map", 3, 850},
+    {"apply", 1300, 400000},
+    {"apply_async", 130, 60000},
+    {"executor_submit", 200, 250000},
+    {"spawn_bounded", 80000, 4000000},
+    {"bare_for", 2, 0},
+    {"bare_task", 800, 0},
+    {"bare_tasks", 30, 0},
+    {"bare_sem", 5000, 0},
+    {"fork_wait", 20000, 0},
+    {"thread_create", 3000, 0},
 };
 
 static double item_ns(const struct plan_arm *arm)
@@ -80,20 +86,30 @@ static void set_passes(struct plan_arm *arm, unsigned calls)
     const double passes = arm->calls + (arm->warm_only ? 0.0 : 1.0);
     switch (arm->program) {
     case ARM:
-        arm->estimate_s = 0.025 + (double)arm->n_run * (12 + 2 * passes) * 1e-9 +
-                          passes * pass_s + (arm->work_ns > 0 ? 0.03 : 0);
+        arm->estimate_s = 0.025 + (double)arm->n_run * (12 + 2 * passes) * 1e-9 + passes * pass_s +
+                          (arm->work_ns > 0 ? 0.03 : 0);
         break;
-    case BARE: arm->estimate_s = 0.02 + passes * pass_s; break;
-    case COURSE: arm->estimate_s = 0.15 + pass_s; break;
-    case UNBOUNDED: arm->estimate_s = 2; break;
-    case CONNPOOL: arm->estimate_s = 0.3; break;
-    case TIMELINE: arm->estimate_s = 0.1; break;
+    case BARE:
+        arm->estimate_s = 0.02 + passes * pass_s;
+        break;
+    case COURSE:
+        arm->estimate_s = 0.15 + pass_s;
+        break;
+    case UNBOUNDED:
+        arm->estimate_s = 2;
+        break;
+    case CONNPOOL:
+        arm->estimate_s = 0.3;
+        break;
+    case TIMELINE:
+        arm->estimate_s = 0.1;
+        break;
     }
     const double deadline_s = 15 + 20 * arm->estimate_s;
     arm->deadline_s = deadline_s > 1800 ? 1800 : (unsigned)deadline_s;
 }
 
-/* ---- one arm --------------------------------------------------------------------------------------- */
+/* ---- one arm -------------------------------------------------------------------------------- */
 
 static const char *or_else(const char *text, const char *otherwise)
 {
@@ -118,8 +134,9 @@ static const char *memory_of(const char *memory, const char *backend)
     return memory;
 }
 
-static void set_arm(struct plan_arm *arm, const struct plan_group *group, const struct plan_row *row,
-                    const char *backend, const struct plan_choice *choice)
+static void set_arm(struct plan_arm *arm, const struct plan_group *group,
+                    const struct plan_row *row, const char *backend,
+                    const struct plan_choice *choice)
 {
     const enum mode mode = choice->mode;
     memset(arm, 0, sizeof *arm);
@@ -147,7 +164,7 @@ static const struct plan_row seq_rows[] = {
     {"sequential", "seq", "kernel", "private", .variant = "aa"},
 };
 
-/* ---- the set of a group ---------------------------------------------------------------------------- */
+/* ---- the set of a group --------------------------------------------------------------------- */
 
 static const char *const backends[] = {"seq", "proc", "omp", "control", "python", "bare"};
 
@@ -191,7 +208,8 @@ static void add_row(struct plan_set *set, const struct plan_row *row,
     }
 }
 
-/* Fills the set; leaves it empty if nothing but seq would be in it without having been asked for. */
+/* Fills the set; leaves it empty if nothing but seq would be in it without having been asked for.
+ */
 static int set_build(struct plan_set *set, const struct plan_group *group,
                      const struct plan_choice *choice)
 {

@@ -26,12 +26,12 @@ struct plan_row {
     const char *chunk;    /* auto, cpython, per_worker (n / workers), all (n), or items */
     const char *wait;     /* adaptive, block, spin */
     const char *variant;
-    const char *extra;       /* more options, separated by blanks */
-    unsigned workers;        /* 0: the usable CPUs */
-    unsigned calls;          /* warm passes; 0: by strategy and size */
-    size_t n[MODES];         /* 0: the group's */
-    size_t run[MODES];       /* 0: all n; NOT_HERE */
-    enum program program;    /* 0: the group's */
+    const char *extra;    /* more options, separated by blanks */
+    unsigned workers;     /* 0: the usable CPUs */
+    unsigned calls;       /* warm passes; 0: by strategy and size */
+    size_t n[MODES];      /* 0: the group's */
+    size_t run[MODES];    /* 0: all n; NOT_HERE */
+    enum program program; /* 0: the group's */
 };
 
 /* A group: rows that are compared with each other, round by round. */
@@ -39,7 +39,7 @@ struct plan_group {
     const char *family;
     const char *title;
     enum program program;
-    bool seq;               /* carries seq twice, as control and as what ratios are made to */
+    bool seq; /* carries seq twice, as control and as what ratios are made to */
     uint64_t work_ns;
     size_t n[MODES];
     unsigned rounds[MODES]; /* 0: not in this mode */

@@ -1,16 +1,15 @@
 /* plan_tables.c: the plan of the study, in tables. README.md shows the same by strategy.
  *
- * Three numbers in braces are smoke, quick and full. Rounds: 3 say that it works, 11 give a sign-test
- * interval, 21 a narrow one. What takes minutes is run as three prefixes (their rows say how many items
- * ran) or, in full mode, whole and once.
- * The bare loops stand in the groups of map and apply too, so that "within 5 % of a bare parallel for"
- * is a ratio within rounds. */
+ * Three numbers in braces are smoke, quick and full. Rounds: 3 say that it works, 11 give a
+ * sign-test interval, 21 a narrow one. What takes minutes is run as three prefixes (their rows say
+ * how many items ran) or, in full mode, whole and once. The bare loops stand in the groups of map
+ * and apply too, so that "within 5 % of a bare parallel for" is a ratio within rounds. */
 #include "plan.h"
 
 /* A row leaves out what is the default. */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
-/* ---- limits: what the machine charges by itself -------------------------------------------------- */
+/* ---- limits: what the machine charges by itself --------------------------------------------- */
 
 static const struct plan_row limits[] = {
     {"bare_for", "bare", .n = {1000000, 10000000, 10000000}},
@@ -30,7 +29,7 @@ static const struct plan_row limits[] = {
     {"page_fault", "bare", .n = {8000000, 80000000, 80000000}},
 };
 
-/* ---- strategies: the heart of the study ---------------------------------------------------------- */
+/* ---- strategies: the heart of the study ----------------------------------------------------- */
 
 static const struct plan_row million[] = {
     {"sequential", "seq", "task"},
@@ -97,18 +96,19 @@ static const struct plan_row unbounded[] = {
     {"spawn_unbounded", "proc omp", "task", "in_place"},
 };
 
-/* ---- chunks: how much to hand out at once -------------------------------------------------------- */
+/* ---- chunks: how much to hand out at once --------------------------------------------------- */
 
 #define EACH_CHUNK(strategy, form)                                                                 \
-    {strategy, "proc omp", form, "in_place", "1"},                                                 \
-    {strategy, "proc omp", form, "in_place", "10"},                                                \
-    {strategy, "proc omp", form, "in_place", "100"},                                               \
-    {strategy, "proc omp", form, "in_place", "1000"},                                              \
-    {strategy, "proc omp", form, "in_place", "10000"},                                             \
-    {strategy, "proc omp", form, "in_place", "cpython"},                                           \
-    {strategy, "proc omp", form, "in_place", "auto"},                                              \
-    {strategy, "proc omp", form, "in_place", "per_worker"},                                        \
-    {strategy, "proc omp", form, "in_place", "all"}
+    {strategy, "proc omp", form, "in_place", "1"}, {strategy, "proc omp", form, "in_place", "10"}, \
+        {strategy, "proc omp", form, "in_place", "100"},                                           \
+        {strategy, "proc omp", form, "in_place", "1000"},                                          \
+        {strategy, "proc omp", form, "in_place", "10000"},                                         \
+        {strategy, "proc omp", form, "in_place", "cpython"},                                       \
+        {strategy, "proc omp", form, "in_place", "auto"},                                          \
+        {strategy, "proc omp", form, "in_place", "per_worker"},                                    \
+    {                                                                                              \
+        strategy, "proc omp", form, "in_place", "all"                                              \
+    }
 
 static const struct plan_row chunks[] = {
     EACH_CHUNK("map", "kernel"),
@@ -116,7 +116,7 @@ static const struct plan_row chunks[] = {
     EACH_CHUNK("executor_map", "kernel"),
 };
 
-/* ---- grain: how much work a task needs to be worth it -------------------------------------------- */
+/* ---- grain: how much work a task needs to be worth it --------------------------------------- */
 
 static const struct plan_row grain[] = {
     {"map", "proc omp", "task", "in_place"},
@@ -125,7 +125,7 @@ static const struct plan_row grain[] = {
     {"executor_map", "proc omp", "task", "in_place"},
 };
 
-/* ---- factors: one varied at a time, around a default that stands in the same rounds --------------- */
+/* ---- factors: one varied at a time, around a default that stands in the same rounds --------- */
 
 static const struct plan_row apply_factors[] = {
     {"apply", "proc omp control", "task", "in_place"},
@@ -160,9 +160,9 @@ static const struct plan_row async_factors[] = {
     {"apply_async", "proc", "task", "in_place", .wait = "spin"},
 };
 
-/* ---- connpool: strategy is the admission, or a cell of the lesson -------------------------------- */
+/* ---- connpool: strategy is the admission, or a cell of the lesson --------------------------- */
 
-#define SIM_LOAD "--driver=sim --connections=4 --service-us=100"
+#define SIM_LOAD    "--driver=sim --connections=4 --service-us=100"
 #define SQLITE_LOAD "--driver=sqlite --connections=2"
 
 static const struct plan_row workload[] = {
@@ -207,7 +207,7 @@ static const struct plan_row price[] = {
      .extra = "--experiment=price --driver=sim --admission=recovering"},
 };
 
-/* ---- peers: the study's origin, in Python --------------------------------------------------------- */
+/* ---- peers: the study's origin, in Python --------------------------------------------------- */
 
 static const struct plan_row python_million[] = {
     {"sequential", "python", "task"},
@@ -227,7 +227,7 @@ static const struct plan_row python_ten_million[] = {
     {"executor_map", "python", "task", .chunk = "cpython"},
 };
 
-/* ---- timeline: who ran what when; its rows go to timeline.csv too -------------------------------- */
+/* ---- timeline: who ran what when; its rows go to timeline.csv too --------------------------- */
 
 static const struct plan_row timeline[] = {
     {"map", "proc omp", "task", "in_place"},
@@ -235,14 +235,29 @@ static const struct plan_row timeline[] = {
     {"apply_async", "proc omp", "task", "in_place"},
 };
 
-/* ---- all groups, in the order in which they run -------------------------------------------------- */
+/* ---- all groups, in the order in which they run --------------------------------------------- */
 
 #define ROWS(table) table, sizeof(table) / sizeof *(table)
-#define MILLION {100000, 1000000, 1000000}
-#define TEN_MILLION {1000000, 10000000, 10000000}
-#define ROUNDS {3, 11, 21}
-#define PREFIX_ROUNDS {1, 3, 5}
-#define ONCE_IN_FULL {0, 0, 1}
+#define MILLION                                                                                    \
+    {                                                                                              \
+        100000, 1000000, 1000000                                                                   \
+    }
+#define TEN_MILLION                                                                                \
+    {                                                                                              \
+        1000000, 10000000, 10000000                                                                \
+    }
+#define ROUNDS                                                                                     \
+    {                                                                                              \
+        3, 11, 21                                                                                  \
+    }
+#define PREFIX_ROUNDS                                                                              \
+    {                                                                                              \
+        1, 3, 5                                                                                    \
+    }
+#define ONCE_IN_FULL                                                                               \
+    {                                                                                              \
+        0, 0, 1                                                                                    \
+    }
 
 const struct plan_group plan_groups[] = {
     {"timeline", "who ran what when", TIMELINE, false, 0, {20, 20, 20}, {1, 1, 1}, ROWS(timeline)},

@@ -1,5 +1,6 @@
-/* progress.c: one line on stderr. The time left is the sum of what each arm still has to do, priced by
- * what its last sample took, or by the plan's estimate before there is one; the caller keeps that sum. */
+/* progress.c: one line on stderr. The time left is the sum of what each arm still has to do, priced
+ * by what its last sample took, or by the plan's estimate before there is one; the caller keeps
+ * that sum. */
 #include "progress.h"
 
 #include <stdio.h>
@@ -7,7 +8,7 @@
 
 #include "clock.h"
 
-#define PLAIN_EVERY_NS 5000000000u
+#define PLAIN_EVERY_NS    5000000000u
 #define TERMINAL_EVERY_NS 100000000u
 
 void progress_start(struct progress *progress, double left_s)

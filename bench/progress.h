@@ -13,7 +13,8 @@ struct progress {
 
 void progress_start(struct progress *progress, double left_s);
 
-/* Says what is being measured now: one rewritten line on a terminal, else a line every five seconds. */
+/* Says what is being measured now: one rewritten line on a terminal, else a line every five
+ * seconds. */
 void progress_say(struct progress *progress, const char *what, unsigned round, unsigned rounds);
 
 /* Ends the rewritten line, so that other text can follow. */

@@ -1,6 +1,6 @@
-/* record.c: prints records. What would break a line or a CSV cell in a text becomes a blank here, at
- * the source, so that no reader has to think of it.
- * Invariant: nothing is printed inside a timed stretch, and stdout is empty when a pool is opened. */
+/* record.c: prints records. What would break a line or a CSV cell in a text becomes a blank here,
+ * at the source, so that no reader has to think of it. Invariant: nothing is printed inside a timed
+ * stretch, and stdout is empty when a pool is opened. */
 #include "record.h"
 
 #include <inttypes.h>

@@ -1,6 +1,6 @@
-/* row.c: rows of samples.csv. Cells hold nothing that CSV would have to quote, so a reader may split at
- * commas. A row is one write(2) to a file opened with O_APPEND; when the disk is full and only a part
- * went out, the file is cut back to where it was: a reader never sees half a row. */
+/* row.c: rows of samples.csv. Cells hold nothing that CSV would have to quote, so a reader may
+ * split at commas. A row is one write(2) to a file opened with O_APPEND; when the disk is full and
+ * only a part went out, the file is cut back to where it was: a reader never sees half a row. */
 #include "row.h"
 
 #include <errno.h>
@@ -28,8 +28,8 @@ static size_t clean(char *cell, size_t size, const char *text)
 {
     size_t length = 0;
     for (; *text != '\0' && length + 1 < size; text++) {
-        const bool breaks = (unsigned char)*text < ' ' || *text == 127 ||
-                            strchr(",;\"", *text) != NULL;
+        const bool breaks =
+            (unsigned char)*text < ' ' || *text == 127 || strchr(",;\"", *text) != NULL;
         cell[length++] = breaks ? ' ' : *text;
     }
     cell[length] = '\0';

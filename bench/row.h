@@ -12,7 +12,7 @@ enum column {
 #define COLUMN(name) COLUMN_##name,
     SAMPLE_COLUMNS(COLUMN)
 #undef COLUMN
-    COLUMNS
+        COLUMNS
 };
 
 enum { CELL_BYTES = 512, METRICS_BYTES = 4096, ROW_BYTES = 32768 };
@@ -24,8 +24,8 @@ struct row {
 
 void row_clear(struct row *row);
 
-/* Sets one cell. Text that would break the CSV (comma, quote, semicolon, control characters) becomes
- * blanks; what is too long is cut. */
+/* Sets one cell. Text that would break the CSV (comma, quote, semicolon, control characters)
+ * becomes blanks; what is too long is cut. */
 void row_set(struct row *row, enum column column, const char *text);
 void row_set_number(struct row *row, enum column column, uint64_t value);
 void row_set_share(struct row *row, enum column column, double value);

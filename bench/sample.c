@@ -1,9 +1,9 @@
 /* sample.c: from an arm of the plan to rows of samples.csv.
  *
- * The program prints records; each becomes a row to which the launcher adds what it knows itself. How
- * the process ended is judged afterwards: what it had printed is kept, and a process that was stopped,
- * killed or failed without a word gets a row that says so. Nothing that was started is ever left out.
- * Invariant: an interrupted sample writes nothing. */
+ * The program prints records; each becomes a row to which the launcher adds what it knows itself.
+ * How the process ended is judged afterwards: what it had printed is kept, and a process that was
+ * stopped, killed or failed without a word gets a row that says so. Nothing that was started is
+ * ever left out. Invariant: an interrupted sample writes nothing. */
 #include "sample.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@
 #include "load.h"
 #include "row.h"
 
-/* ---- the command line of an arm -------------------------------------------------------------------- */
+/* ---- the command line of an arm ------------------------------------------------------------- */
 
 enum { MOST_ARGS = 40, ARG_BYTES = 2048 };
 
@@ -105,7 +105,7 @@ static void make_args(struct args *args, const struct session *session, const st
     }
 }
 
-/* ---- rows ------------------------------------------------------------------------------------------ */
+/* ---- rows ----------------------------------------------------------------------------------- */
 
 struct writing {
     struct session *session;
@@ -202,7 +202,7 @@ static int write_records(struct writing *w, char *text)
     return 0;
 }
 
-/* ---- how it ended ---------------------------------------------------------------------------------- */
+/* ---- how it ended --------------------------------------------------------------------------- */
 
 static uint64_t oom_kills(void)
 {
@@ -264,7 +264,7 @@ static int write_end(struct writing *w, struct child_result *result, uint64_t oo
     return write_failure(w, outcome, limit, detail);
 }
 
-/* ---- one sample ------------------------------------------------------------------------------------ */
+/* ---- one sample ----------------------------------------------------------------------------- */
 
 struct sample_outcome sample_run(struct session *session, const struct plan_arm *arm,
                                  const struct sample_place *place)

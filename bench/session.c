@@ -1,13 +1,13 @@
 /* session.c: runs the plan, group by group, round by round.
  *
- * Within a round the arms of a group run in the order of a randomised Latin square. Round numbers go on
- * through all groups of a family, so that (family, round) always means arms that ran interleaved.
- * Rounds in which other load was seen are run again after the group's last round, as repeat 1, 2, 3:
- * at most MOST_REPEATS times each and for at most REPEAT_SHARE of the group's time. Both are kept.
- * An arm that timed out twice is skipped in the rounds that remain; a group that takes far longer than
- * its share of the mode's budget, or comes after the budget is spent, is cut after MIN_ROUNDS (one
- * in smoke). Each of these leaves rows or a line that says so.
- * Seeds: the square of group g comes from seed and g alone, whatever --only left out. */
+ * Within a round the arms of a group run in the order of a randomised Latin square. Round numbers
+ * go on through all groups of a family, so that (family, round) always means arms that ran
+ * interleaved. Rounds in which other load was seen are run again after the group's last round, as
+ * repeat 1, 2, 3: at most MOST_REPEATS times each and for at most REPEAT_SHARE of the group's time.
+ * Both are kept. An arm that timed out twice is skipped in the rounds that remain; a group that
+ * takes far longer than its share of the mode's budget, or comes after the budget is spent, is cut
+ * after MIN_ROUNDS (one in smoke). Each of these leaves rows or a line that says so. Seeds: the
+ * square of group g comes from seed and g alone, whatever --only left out. */
 #include "session.h"
 
 #include <stdio.h>
@@ -23,8 +23,8 @@
 
 enum { MOST_REPEATS = 3, MIN_ROUNDS = 3, MOST_TIMEOUTS = 2, MOST_ROUNDS = 64 };
 #define REPEAT_SHARE 0.25
-#define CUT_FACTOR 3.0 /* times its share of the budget */
-#define CUT_GRACE_S 10.0
+#define CUT_FACTOR   3.0 /* times its share of the budget */
+#define CUT_GRACE_S  10.0
 
 /* What became of each arm of the group at hand. */
 struct arm_state {

@@ -1,9 +1,11 @@
-/* timeline.c: twin_timeline, who ran what when: 20 tasks of 1 to 3 ms, each noting its worker, its start
- * and its end. The clock is the same in all processes (CLOCK_MONOTONIC), so the notes compare.
+/* timeline.c: twin_timeline, who ran what when: 20 tasks of 1 to 3 ms, each noting its worker, its
+ * start and its end. The clock is the same in all processes (CLOCK_MONOTONIC), so the notes
+ * compare.
  *
- * Prints a line  timeline=backend strategy task worker start_ns end_ns  per task, times counted from
- * the call, workers numbered in order of appearance; the launcher puts them into timeline.csv. The
- * record closes as usual. Busy work is a number of steps, as everywhere: see workloads/square.h. */
+ * Prints a line  timeline=backend strategy task worker start_ns end_ns  per task, times counted
+ * from the call, workers numbered in order of appearance; the launcher puts them into timeline.csv.
+ * The record closes as usual. Busy work is a number of steps, as everywhere: see
+ * workloads/square.h. */
 #include <argp.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,7 +16,7 @@
 #include <twinpool/pool.h>
 
 #include "clock.h"
-#include "number.h"
+#include "option.h"
 #include "record.h"
 #include "workloads/random.h"
 #include "workloads/square.h"
@@ -38,27 +40,34 @@ static int note_task(void *result, const void *item, void *context)
     return 0;
 }
 
+struct way;
+
 struct request {
-    const char *strategy, *backend;
+    const struct way *way;
+    const char *backend;
     uint64_t tasks, workers, seed;
     uint64_t spins[MOST_TASKS];
     struct note notes[MOST_TASKS];
 };
 
-/* ---- the three strategies -------------------------------------------------------------------------- */
+/* ---- the three strategies ------------------------------------------------------------------- */
 
 static int run_map(struct twin_pool *pool, struct request *request)
 {
-    const struct twin_map map = {.task = note_task, .items = request->spins,
-                                 .item_size = sizeof *request->spins, .results = request->notes,
+    const struct twin_map map = {.task = note_task,
+                                 .items = request->spins,
+                                 .item_size = sizeof *request->spins,
+                                 .results = request->notes,
                                  .result_size = sizeof *request->notes,
-                                 .count = request->tasks, .chunk = 1};
+                                 .count = request->tasks,
+                                 .chunk = 1};
     return twin_pool_map(pool, &map);
 }
 
 static struct twin_call call_of(struct request *request, size_t i)
 {
-    return (struct twin_call){.task = note_task, .item = &request->spins[i],
+    return (struct twin_call){.task = note_task,
+                              .item = &request->spins[i],
                               .item_size = sizeof *request->spins,
                               .result_size = sizeof *request->notes};
 }
@@ -101,7 +110,7 @@ static const struct way {
     int (*run)(struct twin_pool *pool, struct request *request);
 } ways[] = {{"map", run_map}, {"apply", run_apply}, {"apply_async", run_apply_async}};
 
-/* ---- records --------------------------------------------------------------------------------------- */
+/* ---- records -------------------------------------------------------------------------------- */
 
 static size_t number_of(int64_t worker, int64_t *workers, size_t *known)
 {
@@ -121,14 +130,14 @@ static void print_notes(const struct request *request, uint64_t called_ns)
     for (size_t i = 0; i < request->tasks; i++) {
         const struct note *note = &request->notes[i];
         snprintf(line, sizeof line, "%s %s %zu %zu %" PRIu64 " %" PRIu64, request->backend,
-                 request->strategy, i, number_of(note->worker, workers, &known),
+                 request->way->name, i, number_of(note->worker, workers, &known),
                  note->start_ns - called_ns, note->end_ns - called_ns);
         record_text("timeline", line);
     }
     record_number("distinct_workers", known);
 }
 
-static int measure(struct request *request, const struct way *way)
+static int measure(struct request *request)
 {
     struct twin_pool *pool;
     const struct twin_pool_options options = {
@@ -141,7 +150,7 @@ static int measure(struct request *request, const struct way *way)
     int rc = twin_pool_open(&pool, &options);
     const uint64_t called_ns = now_ns();
     if (rc == 0)
-        rc = way->run(pool, request);
+        rc = request->way->run(pool, request);
     const uint64_t elapsed_ns = now_ns() - called_ns;
     (void)twin_pool_close(pool);
     if (rc != 0) {
@@ -158,7 +167,7 @@ static int measure(struct request *request, const struct way *way)
     return 0;
 }
 
-/* ---- command line ---------------------------------------------------------------------------------- */
+/* ---- command line --------------------------------------------------------------------------- */
 
 enum key { KEY_STRATEGY = 256, KEY_BACKEND, KEY_N, KEY_WORKERS, KEY_SEED };
 
@@ -170,42 +179,42 @@ static const struct argp_option options[] = {
     {"seed", KEY_SEED, "NUMBER", 0, "seed of the lengths", 0},
     {0}};
 
-static void read_count(struct argp_state *state, const char *text, uint64_t most, uint64_t *out)
-{
-    if (!number_read(text, 0, most, out))
-        argp_error(state, "%s: accepted is a whole number from 0 to %" PRIu64, text, most);
-}
-
 static error_t parse(int key, char *text, struct argp_state *state)
 {
+    static const char *const strategies[] = {"map", "apply", "apply_async", NULL};
+    static const char *const backends[] = {"proc", "omp", NULL};
     struct request *request = state->input;
     switch (key) {
-    case KEY_STRATEGY: request->strategy = text; break;
-    case KEY_BACKEND: request->backend = text; break;
-    case KEY_N: read_count(state, text, MOST_TASKS, &request->tasks); break;
-    case KEY_WORKERS: read_count(state, text, 1024, &request->workers); break;
-    case KEY_SEED: read_count(state, text, UINT64_MAX, &request->seed); break;
-    case ARGP_KEY_ARG: argp_error(state, "%s: no arguments but options are accepted", text); break;
-    default: return ARGP_ERR_UNKNOWN;
+    case KEY_STRATEGY:
+        request->way = &ways[option_choice(state, "strategy", text, strategies)];
+        break;
+    case KEY_BACKEND:
+        request->backend = backends[option_choice(state, "backend", text, backends)];
+        break;
+    case KEY_N:
+        request->tasks = option_number(state, "n", text, 1, MOST_TASKS);
+        break;
+    case KEY_WORKERS:
+        request->workers = option_number(state, "workers", text, 0, 1024);
+        break;
+    case KEY_SEED:
+        request->seed = option_number(state, "seed", text, 0, UINT64_MAX);
+        break;
+    case ARGP_KEY_ARG:
+        option_no_argument(state, text);
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
     return 0;
 }
 
 int main(int argc, char **argv)
 {
-    static const struct argp argp = {.options = options, .parser = parse,
-                                     .doc = "Notes which worker runs which task when."};
-    static struct request request = {.strategy = "map", .backend = "proc", .tasks = 20, .seed = 1};
+    static const struct argp argp = {
+        .options = options, .parser = parse, .doc = "Notes which worker runs which task when."};
+    static struct request request = {.way = &ways[0], .backend = "proc", .tasks = 20, .seed = 1};
     argp_err_exit_status = 2;
     argp_parse(&argp, argc, argv, 0, NULL, &request);
-    if (strcmp(request.backend, "proc") != 0 && strcmp(request.backend, "omp") != 0) {
-        fprintf(stderr, "twin_timeline: --backend=%s: accepted are proc, omp\n", request.backend);
-        return 2;
-    }
-    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
-        if (strcmp(ways[i].name, request.strategy) == 0)
-            return measure(&request, &ways[i]);
-    fprintf(stderr, "twin_timeline: --strategy=%s: accepted are map, apply, apply_async\n",
-            request.strategy);
-    return 2;
+    return measure(&request);
 }

@@ -1,10 +1,11 @@
-/* unbounded.c: twin_unbounded, the course's crash reproduced safely: a worker per number, all at once.
+/* unbounded.c: twin_unbounded, the course's crash reproduced safely: a worker per number, all at
+ * once.
  *
  * A sacrificial child, in a process group of its own and under the ceiling of ceiling.c, calls
- * twin_spawn_map() without a bound. Each worker waits at a pipe before it squares its number, so all
- * that were started are alive together. This process watches: when no more come, it reads the memory,
- * closes the pipe's other end, which lets all of them go at once, and times how long it takes until
- * none is left. Should it die itself, the pipe closes too, and the child dies with it.
+ * twin_spawn_map() without a bound. Each worker waits at a pipe before it squares its number, so
+ * all that were started are alive together. This process watches: when no more come, it reads the
+ * memory, closes the pipe's other end, which lets all of them go at once, and times how long it
+ * takes until none is left. Should it die itself, the pipe closes too, and the child dies with it.
  * Under omp libgomp ends the process when a thread cannot be created; to count how far it came,
  * pthread_create() is wrapped here, and a failing call waits a moment for this process to look.
  * How it ends is the result: outcome partial_limit, with the limit that bound it. */
@@ -28,27 +29,28 @@
 
 #include "ceiling.h"
 #include "clock.h"
-#include "number.h"
+#include "memory.h"
+#include "option.h"
 #include "record.h"
 #include "workloads/square.h"
 
 enum { FORK_KIB = 76, THREAD_KIB = 24, LOOK_MS = 2 };
 #define STALL_NS 300000000u
-#define MOST_NS 20000000000u
+#define MOST_NS  20000000000u
 
 /* Shared by this process and the sacrificial child. */
 struct shared {
-    _Atomic size_t started;       /* written by the child; relaxed: a count, nothing rests on it */
-    _Atomic int create_errno;     /* why a thread could not be created */
-    _Atomic int looked;           /* the watcher has read the memory */
-    _Atomic int rc, sys_errno;    /* what twin_spawn_map() returned */
+    _Atomic size_t started;    /* written by the child; relaxed: a count, nothing rests on it */
+    _Atomic int create_errno;  /* why a thread could not be created */
+    _Atomic int looked;        /* the watcher has read the memory */
+    _Atomic int rc, sys_errno; /* what twin_spawn_map() returned */
     _Atomic int returned;
 };
 
 static struct shared *shared; /* set before the fork */
 static int hold_fd;           /* workers wait here until it is closed elsewhere */
 
-/* ---- the sacrificial child ------------------------------------------------------------------------- */
+/* ---- the sacrificial child ------------------------------------------------------------------ */
 
 static int held_square(void *result, const void *item, void *context)
 {
@@ -98,10 +100,12 @@ static void sacrifice(const struct request *request, size_t count)
     const struct twin_spawn_options options = {.backend = request->omp ? TWIN_OMP : TWIN_PROC,
                                                .batch = SIZE_MAX,
                                                .progress = request->omp ? NULL : on_progress};
-    const struct twin_map map = {.task = held_square, .items = request->values,
+    const struct twin_map map = {.task = held_square,
+                                 .items = request->values,
                                  .item_size = sizeof *request->values,
                                  .results = request->results,
-                                 .result_size = sizeof *request->results, .count = count};
+                                 .result_size = sizeof *request->results,
+                                 .count = count};
     struct twin_spawn_report report = {0};
     const int rc = twin_spawn_map(&options, &map, &report);
     atomic_store_explicit(&shared->rc, rc, memory_order_relaxed);
@@ -123,7 +127,7 @@ static _Noreturn void child(const struct request *request, size_t count, pid_t w
     _exit(0);
 }
 
-/* ---- the watcher ----------------------------------------------------------------------------------- */
+/* ---- the watcher ---------------------------------------------------------------------------- */
 
 struct sight {
     size_t most_alive;
@@ -133,7 +137,8 @@ struct sight {
     char said[256];
 };
 
-/* Watches until no more workers come: the count stands still, creation failed, or the child is gone. */
+/* Watches until no more workers come: the count stands still, creation failed, or the child is
+ * gone. */
 static void watch(pid_t pid, struct sight *sight)
 {
     uint64_t changed_ns = now_ns();
@@ -144,15 +149,15 @@ static void watch(pid_t pid, struct sight *sight)
         if (started != sight->most_alive)
             changed_ns = now;
         sight->most_alive = started;
-        const bool gone = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-                          info.si_pid == pid;
+        const bool gone =
+            waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
         if (gone || now - changed_ns > STALL_NS || now - sight->start_ns > MOST_NS ||
             atomic_load_explicit(&shared->create_errno, memory_order_relaxed) != 0)
             break;
         (void)poll(NULL, 0, LOOK_MS);
     }
     sight->stopped_ns = now_ns();
-    sight->least_kib = ceiling_available_kib();
+    sight->least_kib = memory_available_kib();
 }
 
 static bool anyone_left(pid_t group)
@@ -189,7 +194,7 @@ static void read_said(int fd, char *said, size_t size)
     snprintf(said, size, "%.*s", (int)strcspn(line, "\n"), line);
 }
 
-/* ---- the record ------------------------------------------------------------------------------------ */
+/* ---- the record ----------------------------------------------------------------------------- */
 
 static void print_limit(const struct request *request, const struct sight *sight)
 {
@@ -199,7 +204,9 @@ static void print_limit(const struct request *request, const struct sight *sight
     const bool ours = sight->most_alive + sight->most_alive / 50 + 2 >= request->ceiling;
     char text[160];
     snprintf(text, sizeof text, "%s%s%s",
-             sight->timed_out ? "time limit" : ours ? "our_ceiling" : "the system's",
+             sight->timed_out ? "time limit"
+             : ours           ? "our_ceiling"
+                              : "the system's",
              error != 0 ? ": " : "", error != 0 ? strerror(error) : "");
     record_text("limit", text);
     if (sight->said[0] != '\0')
@@ -207,8 +214,8 @@ static void print_limit(const struct request *request, const struct sight *sight
     else if (WIFSIGNALED(sight->status))
         record_text("detail", strsignal(WTERMSIG(sight->status)));
     else
-        record_text("detail", twin_strerror(atomic_load_explicit(&shared->rc,
-                                                                 memory_order_relaxed)));
+        record_text("detail",
+                    twin_strerror(atomic_load_explicit(&shared->rc, memory_order_relaxed)));
 }
 
 static void print_sight(const struct request *request, const struct sight *sight)
@@ -234,7 +241,7 @@ static void print_sight(const struct request *request, const struct sight *sight
     record_end();
 }
 
-/* ---- one run --------------------------------------------------------------------------------------- */
+/* ---- one run -------------------------------------------------------------------------------- */
 
 static void *shared_pages(size_t bytes)
 {
@@ -263,7 +270,7 @@ static int measure(struct request *request)
         return fail("pipe");
     square_fill(request->values, count, request->seed);
     hold_fd = hold[0];
-    sight.before_kib = ceiling_available_kib();
+    sight.before_kib = memory_available_kib();
     sight.start_ns = now_ns();
     const pid_t watcher = getpid(), pid = fork();
     if (pid == 0) {
@@ -294,28 +301,29 @@ static const struct argp_option options[] = {
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
+    static const char *const strategies[] = {"spawn_unbounded", NULL};
+    static const char *const backends[] = {"proc", "omp", NULL};
     struct request *request = state->input;
     switch (key) {
     case KEY_STRATEGY:
-        if (strcmp(text, "spawn_unbounded") != 0)
-            argp_error(state, "--strategy=%s: accepted is spawn_unbounded", text);
+        (void)option_choice(state, "strategy", text, strategies);
         break;
     case KEY_BACKEND:
-        request->omp = strcmp(text, "omp") == 0;
-        if (!request->omp && strcmp(text, "proc") != 0)
-            argp_error(state, "--backend=%s: accepted are proc, omp", text);
+        request->omp = option_choice(state, "backend", text, backends) == 1;
         break;
     case KEY_N:
-        if (!number_read(text, 1, UINT64_MAX / 2, &request->n))
-            argp_error(state, "--n=%s: accepted is a whole number from 1", text);
+        request->n = option_number(state, "n", text, 1, UINT64_MAX / 2);
         break;
-    case KEY_WORKERS: break;
+    case KEY_WORKERS:
+        break;
     case KEY_SEED:
-        if (!number_read(text, 0, UINT64_MAX, &request->seed))
-            argp_error(state, "--seed=%s: accepted is a whole number from 0", text);
+        request->seed = option_number(state, "seed", text, 0, UINT64_MAX);
         break;
-    case ARGP_KEY_ARG: argp_error(state, "%s: no arguments but options are accepted", text); break;
-    default: return ARGP_ERR_UNKNOWN;
+    case ARGP_KEY_ARG:
+        option_no_argument(state, text);
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
     return 0;
 }
@@ -323,7 +331,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
 int main(int argc, char **argv)
 {
     static const struct argp argp = {
-        .options = options, .parser = parse,
+        .options = options,
+        .parser = parse,
         .doc = "Starts a worker for each number, all at once, under a ceiling, and says how far it "
                "came."};
     struct request request = {.n = 1000000, .seed = 1};

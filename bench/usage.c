@@ -1,10 +1,9 @@
-/* usage.c: resource use of a process tree, so that the workers' page faults and switches are counted
- * during the pool's life and not only after its death.
- * Own threads and reaped children come from getrusage(); living descendants from
- * /proc/PID/{stat,status,schedstat}, found by /proc/PID/task/TID/children.
- * A descendant that ends between two reads moves from the second sum into the first only when its
- * parent and ours have reaped it: exact for a pool whose workers live on, which is what is measured.
- * Source: proc(5). */
+/* usage.c: resource use of a process tree, so that the workers' page faults and switches are
+ * counted during the pool's life and not only after its death. Own threads and reaped children come
+ * from getrusage(); living descendants from /proc/PID/{stat,status,schedstat}, found by
+ * /proc/PID/task/TID/children. A descendant that ends between two reads moves from the second sum
+ * into the first only when its parent and ours have reaped it: exact for a pool whose workers live
+ * on, which is what is measured. Source: proc(5). */
 #include "usage.h"
 
 #include <dirent.h>
@@ -54,8 +53,9 @@ static uint64_t add_stat(struct usage *sum, long pid)
     if (fgets(line, sizeof line, file) != NULL) {
         const char *rest = strrchr(line, ')');
         if (rest != NULL)
-            (void)sscanf(rest, ") %*c %*d %*d %*d %*d %*d %*u %" SCNu64 " %*u %*u %*u %" SCNu64
-                               " %" SCNu64, &faults, &user, &sys);
+            (void)sscanf(
+                rest, ") %*c %*d %*d %*d %*d %*d %*u %" SCNu64 " %*u %*u %*u %" SCNu64 " %" SCNu64,
+                &faults, &user, &sys);
     }
     fclose(file);
     const uint64_t tick_ns = 1000000000u / (uint64_t)sysconf(_SC_CLK_TCK);

@@ -7,7 +7,7 @@
 
 struct usage {
     uint64_t user_ns, sys_ns; /* of living descendants: in ticks of the kernel, mostly 10 ms */
-    uint64_t cpu_ns;          /* user + sys, exact for living descendants where schedstat is there */
+    uint64_t cpu_ns; /* user + sys, exact for living descendants where schedstat is there */
     uint64_t minor_faults;
     uint64_t voluntary_switches, involuntary_switches;
     uint64_t max_rss_kib; /* largest of any one process */

@@ -1,7 +1,8 @@
 /* limits.h: what the machine itself charges for the parts that strategies are made of.
  *
  * A limit is a function that runs count operations and says how long they took. None of them uses
- * twinpool: they are the lines that strategies are compared with and the unit prices of the anatomy. */
+ * twinpool: they are the lines that strategies are compared with and the unit prices of the
+ * anatomy. */
 #ifndef TWIN_BENCH_LIMITS_H
 #define TWIN_BENCH_LIMITS_H
 
@@ -35,14 +36,15 @@ limit_run limit_sem;   /* sem_t round trip between two processes */
 limit_run limit_semop; /* uncontended sem_wait + sem_post */
 limit_run limit_spin;  /* round trip over a shared word, both spinning */
 
-limit_run limit_fork_wait;     /* fork + _exit + waitpid, one after another; variant two: in pairs */
+limit_run limit_fork_wait; /* fork + _exit + waitpid, one after another; variant two: in pairs */
 limit_run limit_thread_create; /* pthread_create + join */
 
 limit_run limit_memcpy;      /* count bytes from one touched block to another */
 limit_run limit_first_touch; /* count bytes of new shared pages, touched */
 limit_run limit_page_fault;  /* count bytes of present shared pages, touched by a fresh child */
 
-/* Binds the calling process to usable CPU number index (0, 1). Returns 0, or 2: there is no such. */
+/* Binds the calling process to usable CPU number index (0, 1). Returns 0, or 2: there is no such.
+ */
 int limit_bind(unsigned index);
 
 #endif

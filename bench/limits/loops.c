@@ -2,11 +2,13 @@
  *
  * bare_for is what map is compared with, bare_task (task + taskwait) apply, bare_tasks apply_async.
  * Tasks are created by thread 0 inside one region; the others pick them up at the region's barrier.
- * Beyond 64 x threads outstanding tasks libgomp runs a task in its submitter: that is part of its price. */
+ * Beyond 64 x threads outstanding tasks libgomp runs a task in its submitter: that is part of its
+ * price. */
 #include <omp.h>
 #include <stdlib.h>
 
 #include "../clock.h"
+#include "../memory.h"
 #include "../workloads/square.h"
 #include "limits.h"
 
@@ -20,6 +22,10 @@ struct arrays {
 
 static int arrays_make(struct arrays *arrays, struct limit *limit)
 {
+    if (!memory_fits(limit->count * (sizeof *arrays->values + sizeof *arrays->results))) {
+        limit->detail = "too large for memory";
+        return 1;
+    }
     arrays->count = limit->count;
     arrays->values = malloc(limit->count * sizeof *arrays->values);
     arrays->results = malloc(limit->count * sizeof *arrays->results);

@@ -1,5 +1,5 @@
-/* memory.c: what bytes and pages cost: copying, first touch of new shared pages, and mapping a present
- * shared page into a fresh child, which is what each worker of a first map call pays. */
+/* memory.c: what bytes and pages cost: copying, first touch of new shared pages, and mapping a
+ * present shared page into a fresh child, which is what each worker of a first map call pays. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,10 +8,15 @@
 #include <unistd.h>
 
 #include "../clock.h"
+#include "../memory.h"
 #include "limits.h"
 
 static unsigned char *shared_pages(struct limit *limit)
 {
+    if (!memory_fits(limit->count)) {
+        limit->detail = "too large for memory";
+        return NULL;
+    }
     unsigned char *block =
         mmap(NULL, limit->count, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (block == MAP_FAILED) {
@@ -32,6 +37,10 @@ static uint64_t touch(volatile unsigned char *block, size_t bytes)
 
 int limit_memcpy(struct limit *limit)
 {
+    if (!memory_fits(2 * limit->count)) {
+        limit->detail = "too large for memory";
+        return 1;
+    }
     unsigned char *from = malloc(limit->count), *to = malloc(limit->count);
     if (from == NULL || to == NULL) {
         limit->detail = "out of memory";

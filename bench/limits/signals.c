@@ -1,9 +1,10 @@
-/* signals.c: how fast one process tells another: by sem_t (sleeping) and by a shared word (spinning).
+/* signals.c: how fast one process tells another: by sem_t (sleeping) and by a shared word
+ * (spinning).
  *
- * A round trip is there and back. Placement decides what it costs: on one CPU a switch, across CPUs a
- * wake-up of an idle CPU, which in a virtual machine is the dearest of all; so it is a variant.
- * The child leaves when it has done its count, or when its parent dies (PR_SET_PDEATHSIG, set before
- * the first wait and re-checked, as the parent may be gone already). */
+ * A round trip is there and back. Placement decides what it costs: on one CPU a switch, across CPUs
+ * a wake-up of an idle CPU, which in a virtual machine is the dearest of all; so it is a variant.
+ * The child leaves when it has done its count, or when its parent dies (PR_SET_PDEATHSIG, set
+ * before the first wait and re-checked, as the parent may be gone already). */
 #include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -97,8 +98,8 @@ static struct line *line_make(void)
     return line;
 }
 
-/* The start of the child is inside the time: with thousands of round trips it does not show. A child
- * that cannot start would leave the parent waiting: the launcher's deadline ends that. */
+/* The start of the child is inside the time: with thousands of round trips it does not show. A
+ * child that cannot start would leave the parent waiting: the launcher's deadline ends that. */
 static int round_trips(struct limit *limit, void (*ask)(struct line *, size_t),
                        void (*answer)(struct line *, size_t))
 {

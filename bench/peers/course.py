@@ -16,6 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import Array, Pool, Process
 
 WEIGHTS_MODULUS = 1 << 64
+ITEM_BYTES = 200  # of values, results and what is sent, as Python objects
 PENDING = 4096
 WARM_UP = 100
 
@@ -164,6 +165,11 @@ def arguments():
 
 def measure(options):
     count = min(options.prefix or options.n, options.n)
+    memory = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGESIZE")
+    if count * ITEM_BYTES > memory:
+        print(f"course.py: --n={count}: too large for memory; accepted are at most "
+              f"{memory // ITEM_BYTES} here and now", file=sys.stderr)
+        return 2
     source = random.Random(options.seed)
     values = [source.randrange(-(1 << 31), 1 << 31) for _ in range(count)]
     chunk = (math.ceil(count / (4 * options.workers)) if options.chunk == "cpython"

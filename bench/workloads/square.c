@@ -3,10 +3,10 @@
  * square() is kept out of line so that no arm gets a vectorised loop that another could not have;
  * what the strategies are compared on is how they hand out numbers, not what the compiler does.
  * The checksum weighs each result by an odd number that depends on its place, modulo 2^64. An odd
- * weight has an inverse, so one wrong result always changes the sum. A swap of unequal results changes
- * it unless their difference times their distance is a multiple of 2^63, which random values do not
- * hit by accident.
- * Invariant: square_expected() never calls square(): the check does not rest on what it checks. */
+ * weight has an inverse, so one wrong result always changes the sum. A swap of unequal results
+ * changes it unless their difference times their distance is a multiple of 2^63, which random
+ * values do not hit by accident. Invariant: square_expected() never calls square(): the check does
+ * not rest on what it checks. */
 #include "square.h"
 
 #include <string.h>

@@ -17,7 +17,8 @@ struct square_work {
     uint64_t spins; /* steps of the busy loop before each square: see square_spins() */
 };
 
-/* A twin_task: squares one int32_t into one int64_t. context: const struct square_work * or NULL. */
+/* A twin_task: squares one int32_t into one int64_t. context: const struct square_work * or NULL.
+ */
 int square_task(void *result, const void *item, void *context);
 
 /* A twin_kernel: the same for count of them. */
