@@ -90,6 +90,31 @@ static bool over(const struct twini_wait *wait)
     return wait && (wait->ready(wait->arg) || twini_now_ns() >= wait->deadline_ns);
 }
 
+static void launch_map(struct twini_omp *omp, struct map_job *map, const struct twini_wait *wait)
+{
+    bool deferred = has_room(omp);
+    /* relaxed: a hint; tasks that find no chunk return */
+    size_t claimed = atomic_load_explicit(&map->run.next, memory_order_relaxed);
+    twini_omp_push(&omp->flying, &map->job);
+    for (; claimed < map->run.plan.chunks && !over(wait); claimed++) {
+        atomic_fetch_add_explicit(&map->job.tasks, 1, memory_order_relaxed); /* see below */
+#pragma omp task default(none) firstprivate(map) if (deferred)
+        {
+            if (!twini_omp_stopped(map->job.omp))
+                map_step(map);
+            twini_omp_job_let_go(&map->job);
+        }
+    }
+}
+
+/* A wait with a deadline: the caller asks again what came of it. */
+static void watch(struct twini_omp *omp, const struct twini_wait *wait)
+{
+    (void)twini_omp_linger(omp, wait);
+    /* relaxed: as in twini_omp_stopped() */
+    atomic_store_explicit(&omp->stop, true, memory_order_relaxed);
+}
+
 /* report: begin async */
 static void launch_call(struct twini_omp *omp, struct twini_omp_job *job)
 {
@@ -104,35 +129,14 @@ static void launch_call(struct twini_omp *omp, struct twini_omp_job *job)
     }
 }
 
-static void launch_map(struct twini_omp *omp, struct map_job *map, const struct twini_wait *wait)
+static void run_all_kept(struct twini_omp *omp, const struct twini_wait *bound)
 {
-    bool deferred = has_room(omp);
-    /* relaxed: a hint; tasks that find no chunk return */
-    size_t claimed = atomic_load_explicit(&map->run.next, memory_order_relaxed);
-    twini_omp_push(&omp->flying, &map->job);
-    for (; claimed < map->run.plan.chunks && !over(wait); claimed++) {
-        atomic_fetch_add_explicit(&map->job.tasks, 1, memory_order_relaxed); /* as above */
-#pragma omp task default(none) firstprivate(map) if (deferred)
-        {
-            if (!twini_omp_stopped(map->job.omp))
-                map_step(map);
-            twini_omp_job_let_go(&map->job);
-        }
-    }
-}
-
-static void run_all_kept(struct twini_omp *omp, const struct twini_wait *wait)
-{
-    const struct twini_wait *bound = wait && wait->deadline_ns != INT64_MAX ? wait : NULL;
 #pragma omp parallel default(none) firstprivate(omp, bound) num_threads((int)omp->team)
     if (omp_get_thread_num() == 0) {
         twini_omp_launch_kept(omp, bound);
-        if (bound) {
-            (void)twini_omp_linger(omp, bound); /* the caller asks again what came of it */
-            /* relaxed: as in twini_omp_stopped() */
-            atomic_store_explicit(&omp->stop, true, memory_order_relaxed);
-        }
-        twini_omp_complete(omp); /* a taskwait */
+        if (bound)
+            watch(omp, bound);
+        twini_omp_complete(omp); /* taskwait */
     }
 }
 /* report: end async */
@@ -155,6 +159,7 @@ void twini_omp_complete(struct twini_omp *omp)
     twini_omp_executor_drain(omp);
 #pragma omp taskwait
     twini_omp_retire(&omp->flying, true);
+    twini_omp_retire(&omp->queued, true);
 }
 
 /* ---- kept calls --------------------------------------------------------------------------- */
@@ -190,7 +195,7 @@ int twini_omp_run_kept(struct twini_omp *omp, const struct twini_wait *wait)
         fail_kept(omp, error);
         return error;
     }
-    run_all_kept(omp, wait);
+    run_all_kept(omp, wait && wait->deadline_ns != INT64_MAX ? wait : NULL);
     /* relaxed: no task is left */
     atomic_store_explicit(&omp->stop, false, memory_order_relaxed);
     twini_omp_end(omp);

@@ -111,7 +111,6 @@ static bool run_next(struct twini_omp *omp)
     return true;
 }
 
-/* report: begin executor */
 static void put(struct twini_omp_queue *queue, struct twini_omp_job *job)
 {
     size_t tail = atomic_load_explicit(&queue->tail, memory_order_relaxed); /* ours */
@@ -120,6 +119,7 @@ static void put(struct twini_omp_queue *queue, struct twini_omp_job *job)
     atomic_store_explicit(&queue->tail, tail + 1, memory_order_seq_cst);
 }
 
+/* report: begin executor */
 static void work(struct twini_omp *omp)
 {
     struct twini_omp_queue *queue = omp->queue;

@@ -35,7 +35,9 @@ struct place {
 };
 
 struct spawn {
+    const struct twin_spawn_options *options;
     const struct twin_map *map;
+    struct twin_spawn_report *report;
     pid_t parent;
     pid_t *pids; /* of the batch */
     char *places;
@@ -47,8 +49,7 @@ static struct place *place_of(const struct spawn *spawn, size_t number)
     return (struct place *)(spawn->places + number * spawn->place_bytes);
 }
 
-/* ---- one child ---------------------------------------------------------------------------------
- */
+/* ---- one child ----------------------------------------------------------- */
 
 /* A task that calls exit() ends its own process and nothing else: registered last, this runs first,
  * so the handlers that the program registered do not run in the child. */
@@ -71,37 +72,47 @@ static _Noreturn void live(const struct spawn *spawn, size_t item, struct place 
     leave(0, NULL);
 }
 
-static pid_t start_child(const struct spawn *spawn, size_t item, struct place *place)
+/* Starts child number i of the batch. 0 or TWIN_ESYSTEM. */
+static int start_child(const struct spawn *spawn, size_t item, size_t i)
 {
+    struct place *place = place_of(spawn, i);
     (void)fflush(stdout); /* an error stays in the stream, for its owner to see */
     place->ended = false;
-    pid_t pid = fork();
-    if (pid != 0)
-        return pid;
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != spawn->parent ||
-        on_exit(leave, NULL) != 0)
-        _exit(1);
-    live(spawn, item, place);
+    spawn->pids[i] = fork();
+    if (spawn->pids[i] < 0) {
+        spawn->report->failure =
+            (struct twin_failure){.kind = TWIN_FAILURE_SYSTEM, .sys_errno = errno};
+        return TWIN_ESYSTEM;
+    }
+    if (spawn->pids[i] == 0) {
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != spawn->parent ||
+            on_exit(leave, NULL) != 0)
+            _exit(1);
+        live(spawn, item, place);
+    }
+    spawn->report->started++;
+    if (spawn->options->progress)
+        spawn->options->progress(spawn->report->started, spawn->options->progress_arg);
+    return 0;
 }
 
-/* Waits for one child. 0, or the kind of failure in *failure. */
-static int wait_for_child(const struct spawn *spawn, pid_t pid, size_t item,
-                          const struct place *place, struct twin_failure *failure)
+/* Waits for child number i of the batch. 0, or what failed in *failure. */
+static int wait_for_child(const struct spawn *spawn, size_t item, size_t i,
+                          struct twin_failure *failure)
 {
+    const struct place *place = place_of(spawn, i);
     int status = 0, wait_errno = 0;
-    while (waitpid(pid, &status, 0) < 0)
+    while (waitpid(spawn->pids[i], &status, 0) < 0)
         if (errno != EINTR) {
             wait_errno = errno; /* ECHILD: the program ignores SIGCHLD, or has waited for it */
             break;
         }
-    *failure = (struct twin_failure){.index = item,
-                                     .pid = pid,
-                                     .wait_status = status,
-                                     .sys_errno = wait_errno,
-                                     .task_code = place->code};
-    if (!place->ended || (!wait_errno && status != 0)) {
-        failure->kind = TWIN_FAILURE_WORKER;
-        failure->task_code = 0;
+    if (!place->ended || status != 0) {
+        *failure = (struct twin_failure){.kind = TWIN_FAILURE_WORKER,
+                                         .index = item,
+                                         .pid = spawn->pids[i],
+                                         .wait_status = status,
+                                         .sys_errno = wait_errno};
         return TWIN_EWORKER;
     }
     if (place->code != 0) {
@@ -114,49 +125,35 @@ static int wait_for_child(const struct spawn *spawn, pid_t pid, size_t item,
     return 0;
 }
 
-/* ---- a batch -----------------------------------------------------------------------------------
- */
+/* ---- a batch ------------------------------------------------------------------------------ */
 
-/* report: begin spawn */
-static int run_batch(const struct spawn *spawn, const struct twin_spawn_options *options,
-                     size_t first, size_t items, struct twin_spawn_report *report)
+static int run_batch(const struct spawn *spawn, size_t first, size_t items)
 {
-    struct twin_failure failure, fork_failure = {.kind = TWIN_FAILURE_NONE};
-    int result = 0;
+    struct twin_failure failure;
+    int result = 0, start_error = 0;
     size_t alive = 0;
-    for (; alive < items; alive++) {
-        spawn->pids[alive] = start_child(spawn, first + alive, place_of(spawn, alive));
-        if (spawn->pids[alive] < 0) {
-            fork_failure.kind = TWIN_FAILURE_SYSTEM;
-            fork_failure.sys_errno = errno;
-            break;
-        }
-        if (options->progress)
-            options->progress(++report->started, options->progress_arg);
-        else
-            report->started++;
+    /* report: begin spawn */
+    while (alive < items && !start_error) {
+        start_error = start_child(spawn, first + alive, alive);
+        alive += !start_error;
     }
-    if (alive > report->most_alive)
-        report->most_alive = alive;
     for (size_t i = 0; i < alive; i++) { /* the whole batch, also after a failure */
-        int error = wait_for_child(spawn, spawn->pids[i], first + i, place_of(spawn, i), &failure);
-        if (error && !result) {
+        int error = wait_for_child(spawn, first + i, i, &failure);
+        if (error && !result) { /* the lowest item, before a fork that failed above it */
             result = error;
-            report->failure = failure;
+            spawn->report->failure = failure;
         }
     }
-    if (fork_failure.kind && !result) {
-        result = TWIN_ESYSTEM;
-        report->failure = fork_failure;
-    }
-    return result;
+    /* report: end spawn */
+    if (alive > spawn->report->most_alive)
+        spawn->report->most_alive = alive;
+    return result ? result : start_error;
 }
-/* report: end spawn */
 
 int twini_spawn_proc(const struct twin_spawn_options *options, const struct twin_map *map,
                      size_t batch, struct twin_spawn_report *report)
 {
-    struct spawn spawn = {.map = map, .parent = getpid()};
+    struct spawn spawn = {.options = options, .map = map, .report = report, .parent = getpid()};
     spawn.place_bytes = (sizeof(struct place) + map->result_size + 15) / 16 * 16;
     if (batch > PTRDIFF_MAX / spawn.place_bytes || batch > PTRDIFF_MAX / sizeof *spawn.pids)
         return TWIN_ENOMEM;
@@ -167,7 +164,7 @@ int twini_spawn_proc(const struct twin_spawn_options *options, const struct twin
     int error = !spawn.pids || spawn.places == MAP_FAILED ? TWIN_ENOMEM : 0;
     for (size_t first = 0; first < map->count && !error; first += batch) {
         size_t rest = map->count - first;
-        error = run_batch(&spawn, options, first, rest < batch ? rest : batch, report);
+        error = run_batch(&spawn, first, rest < batch ? rest : batch);
     }
     if (spawn.places != MAP_FAILED)
         (void)munmap(spawn.places, spawn.places_bytes); /* cannot fail: the mapping is ours */
