@@ -243,7 +243,7 @@ static int write_end(struct writing *w, struct child_result *result, uint64_t oo
     char limit[128] = "";
     const char *outcome = "partial_limit";
     const char *said = last_line(result->err);
-    snprintf(detail, sizeof detail, "said: %s", said);
+    snprintf(detail, sizeof detail, "%s%s", *said != '\0' ? "said: " : "", said);
     if (!result->started) {
         snprintf(limit, sizeof limit, "could not be started: %s", strerror(errno));
     } else if (result->timed_out) {
