@@ -33,7 +33,7 @@ struct arm {
 
 extern const struct arm arm_proc, arm_omp, arm_control;
 
-#define WATCHDOG_SECONDS 120
+#define WATCHDOG_SECONDS 60
 
 #define DECLARES(suite, arm, family, promise) void family##_##promise(const struct arm *arm);
 #define KEEPS(suite, arm, family, promise)                                                         \

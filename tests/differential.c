@@ -57,10 +57,8 @@ static struct twin_map map_of(struct player *player, const struct step *step)
     map.context = step->context_by_address ? (const void *)player->context : &step->failing;
     map.context_size = step->context_by_address ? 0 : sizeof step->failing;
     map.chunk = step->chunk;
-    if (step->kernel)
-        map.kernel = fail_some_chunk;
-    else
-        map.task = fail_some;
+    map.task = step->kernel ? NULL : fail_some;
+    map.kernel = step->kernel ? fail_some_chunk : NULL;
     return map;
 }
 
