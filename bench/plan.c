@@ -82,7 +82,7 @@ static void set_passes(struct plan_arm *arm, unsigned calls)
 {
     const double pass_s = (double)arm->n_run * item_ns(arm) * 1e-9 + idle_s(arm);
     arm->warm_only = pass_s > 0.15 || strcmp(arm->strategy, "spawn_bounded") == 0;
-    arm->calls = calls > 0 ? calls : pass_s > 0.05 ? 1 : pass_s > 0.01 ? 3 : 5;
+    arm->calls = calls > 0 ? calls : pass_s > 0.03 ? 1 : pass_s > 0.01 ? 3 : 5;
     const double passes = arm->calls + (arm->warm_only ? 0.0 : 1.0);
     switch (arm->program) {
     case ARM:
