@@ -65,8 +65,8 @@ struct twini_strategy {
     /* Cancels all that has not started (for executor shutdown). */
     void (*cancel_pending)(struct twin_pool *pool);
     /* Every future has an outcome and every worker is gone when these return. Each is called once
-     * at most, and only one of the two; but for TWIN_ENESTED and TWIN_ENOTSUP (omp: in a scope, from
-     * another thread), which leave the pool as it was. */
+     * at most, and only one of the two; but for TWIN_ENESTED and TWIN_ENOTSUP (omp: in a scope,
+     * from another thread), which leave the pool as it was. */
     int (*shutdown)(struct twin_pool *pool);
     int (*terminate)(struct twin_pool *pool);
     /* Frees what open made. After shutdown or terminate; also in a forked child, where it must not
@@ -114,6 +114,10 @@ int twini_executor_open_with(struct twin_executor **executor,
 
 /* Is this map complete and sane? 0 or TWIN_EINVAL. */
 int twini_check_map(const struct twin_map *map);
+
+/* Ends the calling thread's idle OpenMP team (omp_runtime.c), so that a child forked now may use
+ * OpenMP: it would hang otherwise (GCC PR 60035). The program's next region starts a new team. */
+void twini_omp_rest(void);
 
 /* Records why a call without a future failed, and returns error. */
 int twini_pool_fail(struct twin_pool *pool, int error, const struct twin_failure *failure);

@@ -31,6 +31,13 @@ static _Thread_local struct {
     unsigned long epoch; /* twini_fork_epoch when it was used last */
 } region_mark;
 
+void twini_omp_rest(void)
+{
+    /* Inside a region it fails and changes nothing; else the next region starts a new team. */
+    if (!omp_in_parallel() && omp_pause_resource_all(omp_pause_soft) == 0)
+        region_mark.used = false;
+}
+
 int twini_omp_enter(const struct twini_omp *omp)
 {
     if (omp_get_level() != omp->level)

@@ -292,6 +292,7 @@ static int start(struct twini_proc *proc)
     if (proc->event_fd < 0)
         goto fail;
     (void)fflush(stdout); /* or the workers would write it again; its error is the user's to see */
+    twini_omp_rest();
     sigset_t all;
     sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &me.caller_mask); /* no handler runs in the child */
