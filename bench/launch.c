@@ -264,7 +264,7 @@ static int check_out(const char *directory)
 
 /* ---- the run -------------------------------------------------------------------------------- */
 
-static const double budgets_s[MODES] = {55, 400, 2400};
+static const double budgets_s[MODES] = {55, 430, 2400};
 
 static int open_files(struct session *session, const char *directory)
 {
