@@ -94,6 +94,8 @@ check_out() {
     fi
     local parent
     parent=$(dirname -- "$out")
+    [[ ! -e $parent || -d $parent ]] ||
+        refuse "--out=$out: $parent is not a directory; accepted is a directory, or a new name in one"
     [[ -e $out || -d $parent ]] || refuse "--out=$out: $parent does not exist;" \
         "accepted is a directory, or a new name in one"
     [[ ! -e $out || -d $out ]] || refuse "--out=$out: is not a directory; accepted is a directory"
