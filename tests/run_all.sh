@@ -165,7 +165,7 @@ progress() {
 run() {
     local status=0 now=0 next=15
     printf '+ %s\n' "$*" >>"$log"
-    setsid --wait "$@" </dev/null >>"$log" 2>&1 &
+    setsid --wait env --default-signal=INT,QUIT,TERM "$@" </dev/null >>"$log" 2>&1 &
     job=$!
     while kill -0 "$job" 2>/dev/null; do
         sleep 0.2 || true
