@@ -49,15 +49,13 @@ static bool map_step(struct map_job *map)
     return true;
 }
 
-void twini_omp_job_help(struct twini_omp_job *job, int64_t deadline_ns)
+bool twini_omp_job_step(struct twini_omp_job *job)
 {
-    if (!job->future.is_map) {
+    if (job->future.is_map)
+        return map_step((struct map_job *)job);
+    if (!twini_future_is_final(&job->future))
         twini_omp_job_run(job);
-        return;
-    }
-    while (map_step((struct map_job *)job))
-        if (deadline_ns != INT64_MAX && twini_now_ns() >= deadline_ns)
-            return;
+    return false;
 }
 
 bool twini_omp_job_cancel(struct twini_omp_job *job)

@@ -237,22 +237,34 @@ void twini_omp_relax(struct twini_omp *omp, unsigned *pause, int64_t deadline_ns
     (void)nanosleep(&nap, NULL); /* interrupted: the caller looks again, earlier */
 }
 
+/* Runs a bit of what is left: his own call first, then others', oldest first. The caller is one of
+ * the workers: if he only watched, calls that wait for each other could be one thread short. */
+static bool work_a_bit(struct twini_omp *omp, struct twini_omp_job **own,
+                       struct twini_omp_job **others)
+{
+    if (*own) {
+        if (!twini_omp_job_step(*own))
+            *own = NULL;
+        return true;
+    }
+    if (*others) {
+        if (!twini_omp_job_step(*others))
+            *others = (*others)->next;
+        return true;
+    }
+    return twini_omp_executor_step(omp);
+}
+
 int twini_omp_linger(struct twini_omp *omp, const struct twini_wait *wait)
 {
     bool forever = wait->deadline_ns == INT64_MAX, works = forever || omp->team == 1;
-    struct twini_omp_job *next = works && !wait->only ? omp->flying.first : NULL;
+    struct twini_omp_job *own = (struct twini_omp_job *)wait->only, *others = omp->flying.first;
     unsigned pause = 0;
-    if (works && wait->only)
-        twini_omp_job_help((struct twini_omp_job *)wait->only, wait->deadline_ns);
     while (!wait->ready(wait->arg)) {
         if (!forever && twini_now_ns() >= wait->deadline_ns)
             return TWIN_ETIMEOUT;
-        if (next) {
-            twini_omp_job_help(next, wait->deadline_ns);
-            next = next->next;
-        } else if (!works || wait->only || !twini_omp_executor_step(omp)) {
+        if (!works || !work_a_bit(omp, &own, &others))
             twini_omp_relax(omp, &pause, wait->deadline_ns);
-        }
     }
     return 0;
 }

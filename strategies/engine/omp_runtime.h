@@ -141,8 +141,9 @@ int twini_omp_apply_async(struct twin_pool *pool, const struct twin_call *call,
                           struct twin_future **future);
 int twini_omp_map_async(struct twin_pool *pool, const struct twin_map *map,
                         struct twin_future **future);
-/* The caller's own help: runs what is left of a single call or a map, until the deadline. */
-void twini_omp_job_help(struct twini_omp_job *job, int64_t deadline_ns);
+/* The caller works too: runs a single call, or a chunk of a map. False: nothing more of it is left.
+ */
+bool twini_omp_job_step(struct twini_omp_job *job);
 /* Cancels a call, or a whole map, that has not started. True if this call did it. */
 bool twini_omp_job_cancel(struct twini_omp_job *job);
 /* Inside a region: turns what is kept into tasks. Stops early when wait (may be NULL) is over. */
