@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <libgen.h>
 #include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,8 +19,10 @@
 
 #include "child.h"
 #include "environment.h"
+#include "load.h"
 #include "number.h"
 #include "plan.h"
+#include "programs.h"
 #include "row.h"
 #include "session.h"
 
@@ -133,40 +134,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 /* ---- programs ------------------------------------------------------------------------------- */
 
-/* Where a program of this build is: beside this one, or in a sibling directory of the build tree.
- */
-static const char *find_program(const char *name)
-{
-    static const char *const places[] = {".", "../connpool", "../bench", "../report"};
-    char self[PATH_BYTES], path[PATH_BYTES + 64];
-    const ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (length <= 0)
-        return name;
-    self[length] = '\0';
-    const char *directory = dirname(self);
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        snprintf(path, sizeof path, "%s/%s/%s", directory, places[i], name);
-        if (access(path, X_OK) == 0)
-            return strdup(path);
-    }
-    return name;
-}
-
-/* Looks for python3 along PATH. Returns NULL if it is not there. */
-static const char *find_python(void)
-{
-    char path[PATH_BYTES];
-    const char *list = getenv("PATH");
-    while (list != NULL && *list != '\0') {
-        const int length = (int)strcspn(list, ":");
-        snprintf(path, sizeof path, "%.*s/python3", length, list);
-        if (length > 0 && access(path, X_OK) == 0)
-            return strdup(path);
-        list += length + (list[length] == ':');
-    }
-    return NULL;
-}
-
 /* Asks the arm for a number. Returns 0 if there was none. */
 static uint64_t ask_arm(const char *arm, const char *question)
 {
@@ -276,7 +243,7 @@ static int open_files(struct session *session, const char *directory)
     return session->timeline_fd >= 0 && session->samples_fd >= 0 ? 0 : -1;
 }
 
-static void say_end(const struct session *session, enum session_end end)
+static void say_end(const struct session *session, enum session_end end, const struct load *start)
 {
     static const char *const ends[] = {"complete", "interrupted", "broken off"};
     char text[160];
@@ -286,6 +253,12 @@ static void say_end(const struct session *session, enum session_end end)
              ends[end], session->samples, session->rows, session->disturbed, session->repeated);
     (void)environment_add(session->environment_path, "ended", text);
     fprintf(stderr, "twin_launch: %s\n", text);
+    struct load now;
+    load_read(&now);
+    snprintf(text, sizeof text, "%.2f s of CPU time in %.0f s",
+             (double)(now.steal_ns - start->steal_ns) * 1e-9,
+             (double)(now.at_ns - start->at_ns) * 1e-9);
+    (void)environment_add(session->environment_path, "steal_seen", text);
 }
 
 static int run(struct session *session, const struct request *request, unsigned workers)
@@ -305,10 +278,12 @@ static int run(struct session *session, const struct request *request, unsigned 
     session->environment_path = path;
     if (open_files(session, request->out) != 0)
         return complain("samples.csv", request->out);
+    struct load start;
+    load_read(&start);
     const enum session_end end = session_run(session);
     if (end == SESSION_BROKEN)
         return complain("samples.csv", request->out);
-    say_end(session, end);
+    say_end(session, end, &start);
     close(session->timeline_fd);
     if (close(session->samples_fd) != 0)
         return complain("samples.csv", request->out);
@@ -319,52 +294,65 @@ static int run(struct session *session, const struct request *request, unsigned 
 
 static void find_programs(struct session *session, const struct request *request)
 {
-    static char course[PATH_BYTES];
-    session->programs[ARM] = find_program("twin_arm");
-    session->programs[BARE] = find_program("twin_bare");
-    session->programs[UNBOUNDED] = find_program("twin_unbounded");
-    session->programs[CONNPOOL] = find_program("twin_connpool_arm");
-    session->programs[TIMELINE] = find_program("twin_timeline");
+    char course[PATH_BYTES];
+    session->programs[ARM] = program_find("twin_arm");
+    session->programs[BARE] = program_find("twin_bare");
+    session->programs[UNBOUNDED] = program_find("twin_unbounded");
+    session->programs[CONNPOOL] = program_find("twin_connpool_arm");
+    session->programs[TIMELINE] = program_find("twin_timeline");
     snprintf(course, sizeof course, "%s/course.py", request->peers);
-    session->programs[COURSE] = course;
-    session->python = access(course, R_OK) == 0 ? find_python() : NULL;
+    session->programs[COURSE] = strdup(course);
+    session->python = access(course, R_OK) == 0 ? program_python() : NULL;
 }
 
-static int launch(struct request *request)
+static void forget_programs(struct session *session)
 {
-    struct session session = {.seed = request->seed, .budget_s = budgets_s[request->mode]};
+    for (int i = 0; i < PROGRAMS; i++)
+        free(session->programs[i]);
+    free(session->python);
+}
+
+static int plan_and_run(struct session *session, const struct plan_choice *choice,
+                        const struct request *request)
+{
     struct plan plan;
-    find_programs(&session, request);
-    const unsigned workers = (unsigned)ask_arm(session.programs[ARM], "usable-cpus");
-    session.spins_per_ms = request->list ? 1 : ask_arm(session.programs[ARM], "calibrate");
+    int status = EXIT_USAGE;
+    if (plan_build(&plan, choice) != 0) {
+        fputs("twin_launch: out of memory\n", stderr);
+        return EXIT_FAILED;
+    }
+    session->plan = &plan;
+    if (plan.count == 0) {
+        fprintf(stderr, "twin_launch: --only=%s: matches nothing; --list shows what there is\n",
+                request->only);
+    } else if (request->list) {
+        print_list(&plan, request);
+        status = 0;
+    } else {
+        status = run(session, request, choice->workers);
+    }
+    plan_free(&plan);
+    return status;
+}
+
+static int launch(struct session *session, struct request *request)
+{
+    const unsigned workers = (unsigned)ask_arm(session->programs[ARM], "usable-cpus");
+    session->spins_per_ms = request->list ? 1 : ask_arm(session->programs[ARM], "calibrate");
     if (child_interrupted())
         return EXIT_INTERRUPTED;
-    if (workers == 0 || session.spins_per_ms == 0) {
-        fprintf(stderr, "twin_launch: %s does not answer\n", session.programs[ARM]);
+    if (workers == 0 || session->spins_per_ms == 0) {
+        fprintf(stderr, "twin_launch: %s does not answer\n", session->programs[ARM]);
         return EXIT_FAILED;
     }
     const struct plan_choice choice = {.mode = request->mode,
                                        .workers = workers,
                                        .proc = request->proc,
                                        .omp = request->omp,
-                                       .python = session.python != NULL,
+                                       .python = session->python != NULL,
                                        .wanted = request->only_given ? matches : NULL,
                                        .arg = &request->regex};
-    if (plan_build(&plan, &choice) != 0) {
-        fputs("twin_launch: out of memory\n", stderr);
-        return EXIT_FAILED;
-    }
-    session.plan = &plan;
-    int status = EXIT_USAGE;
-    if (plan.count == 0)
-        fprintf(stderr, "twin_launch: --only=%s: matches nothing; --list shows what there is\n",
-                request->only);
-    else if (request->list)
-        print_list(&plan, request), status = 0;
-    else
-        status = run(&session, request, workers);
-    plan_free(&plan);
-    return status;
+    return plan_and_run(session, &choice, request);
 }
 
 int main(int argc, char **argv)
@@ -394,5 +382,11 @@ int main(int argc, char **argv)
         perror("twin_launch: signals");
         return EXIT_FAILED;
     }
-    return launch(&request);
+    struct session session = {.seed = request.seed, .budget_s = budgets_s[request.mode]};
+    find_programs(&session, &request);
+    const int status = launch(&session, &request);
+    forget_programs(&session);
+    if (request.only_given)
+        regfree(&request.regex);
+    return status;
 }

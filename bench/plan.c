@@ -102,6 +102,7 @@ static void set_passes(struct plan_arm *arm, unsigned calls)
         arm->estimate_s = 0.3;
         break;
     case TIMELINE:
+    case PROGRAMS:
         arm->estimate_s = 0.1;
         break;
     }

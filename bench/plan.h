@@ -13,7 +13,7 @@
 
 enum mode { SMOKE, QUICK, FULL, MODES };
 
-enum program { ARM, BARE, UNBOUNDED, CONNPOOL, COURSE, TIMELINE };
+enum program { ARM, BARE, UNBOUNDED, CONNPOOL, COURSE, TIMELINE, PROGRAMS };
 
 #define NOT_HERE SIZE_MAX /* as run: this row is not in this mode */
 

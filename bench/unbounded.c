@@ -156,7 +156,7 @@ static void watch(pid_t pid, struct sight *sight)
             break;
         (void)poll(NULL, 0, LOOK_MS);
     }
-    sight->stopped_ns = now_ns();
+    sight->stopped_ns = changed_ns;
     sight->least_kib = memory_available_kib();
 }
 
