@@ -346,8 +346,11 @@ static void await_orphans(struct twini_proc *proc)
 {
     for (uint32_t w = 0; w < proc->shared->workers; w++) {
         pid_t pid = atomic_load_explicit(&proc->shared->worker[w].pid, memory_order_relaxed);
-        for (int ms = 0; pid > 0 && ms < 1000 && kill(pid, 0) == 0; ms++)
-            (void)poll(NULL, 0, 1);
+        struct pollfd one = {.fd = pid > 0 ? open_pidfd(pid) : -1, .events = POLLIN};
+        if (one.fd >= 0) {
+            (void)poll(&one, 1, 1000);
+            close(one.fd);
+        }
     }
 }
 

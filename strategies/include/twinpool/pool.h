@@ -271,7 +271,8 @@ int twin_future_cancel(struct twin_future *future);
 /* Copies what went wrong with this call; kind is TWIN_FAILURE_NONE when nothing did (yet). */
 int twin_future_failure(struct twin_future *future, struct twin_failure *failure);
 
-/* Gives the handle up. NULL is fine. A call in flight goes on, and its result is dropped. */
+/* Gives the handle up. NULL is fine. A call in flight goes on, and its result is dropped.
+ * Safety:     omp: only on the thread that opened the pool. */
 void twin_future_release(struct twin_future *future);
 
 /* Waits until all, the first, or the first failed of count futures of one pool have an outcome.
@@ -342,11 +343,11 @@ struct twin_spawn_options {
 };
 
 /* Starts a fresh worker for each item (proc: fork, omp: a new thread), batch at a time: the
- * strategy of the textbook. It is here to be measured, not recommended. Chunk is ignored. Under
- * proc results must be shared memory (twin_alloc of any open pool, or MAP_SHARED): EINVAL if NULL.
- * Unbounded, under omp, libgomp ends the process when a thread cannot be started: run it in a
- * child. Returns:    0; ETASK; EWORKER; ESYSTEM (fork failed: report->failure.sys_errno); EINVAL;
- * ENOMEM; ENESTED. report may be NULL. */
+ * strategy of the textbook. It is here to be measured, not recommended. Chunk is ignored; arrays may
+ * lie in any memory. Unbounded, under omp, libgomp ends the process when a thread cannot be started:
+ * run it in a child.
+ * Returns:    0; ETASK; EWORKER; ESYSTEM (fork failed: report->failure.sys_errno); EINVAL; ENOMEM;
+ *             ENESTED. report may be NULL. */
 int twin_spawn_map(const struct twin_spawn_options *options, const struct twin_map *map,
                    struct twin_spawn_report *report);
 
