@@ -74,8 +74,7 @@ struct twin_lease {
 
 struct twin_connpool;
 
-/* Counters since open, over all processes. Exact when nothing is in flight and nobody was killed.
- */
+/* Counters since open, over all processes. Exact when nothing is in flight and nobody was killed. */
 struct twin_connpool_stats {
     uint64_t direct;      /* leases got without waiting */
     uint64_t waited;      /* leases got after waiting */
@@ -122,12 +121,13 @@ int twin_connpool_open(struct twin_connpool **pool, const struct twin_connpool_o
 int twin_connpool_acquire(struct twin_connpool *pool, struct twin_lease *lease, int64_t timeout_ns);
 
 /* Takes a slot if one is free. Returns as twin_connpool_acquire() with time-out 0, but EAGAIN in
- * the place of ETIMEOUT, and it is not counted as timed out. Blocks: no. */
+ * the place of ETIMEOUT, and it is not counted as timed out.
+ * Blocks:     no. */
 int twin_connpool_try_acquire(struct twin_connpool *pool, struct twin_lease *lease);
 
-/* Executes one statement on the lease's connection. value may be NULL; what it gets is the
- * driver's. Returns:    0; ETASK with lease->driver_code; EINVAL, EDONE, EFORKED as
- * twin_connpool_release(). Blocks:     as long as the driver does. */
+/* Executes one statement on the lease's connection. value may be NULL; what it gets is the driver's.
+ * Blocks:     as long as the driver does.
+ * Returns:    0; ETASK with lease->driver_code; EINVAL, EDONE, EFORKED as twin_connpool_release(). */
 int twin_connpool_exec(struct twin_connpool *pool, struct twin_lease *lease, const char *statement,
                        int64_t *value);
 
@@ -142,7 +142,8 @@ void *twin_connpool_connection(struct twin_connpool *pool, const struct twin_lea
 int twin_connpool_release(struct twin_connpool *pool, struct twin_lease *lease);
 
 /* Looks for dead holders now, without waiting for somebody to need their slots.
- * *recovered may be NULL. Blocks: no; reads /proc once for each process that uses the pool.
+ * recovered may be NULL.
+ * Blocks:     no; reads /proc once for each process that uses the pool.
  * Returns:    0, also when another process is at it already; ENOTSUP for TWIN_ADMIT_BARE. */
 int twin_connpool_reap(struct twin_connpool *pool, unsigned *recovered);
 

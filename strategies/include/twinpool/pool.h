@@ -168,10 +168,12 @@ struct twin_stats {
 /* Opens a pool of workers and waits until each has started.
  * Ownership:  *pool is the caller's, to be ended by twin_pool_close(). options may go at once.
  * Visibility: under proc workers see memory as it is now, and later writes only in twin_alloc
- * memory. stdout is flushed first, so that no buffered output is written twice. Returns:    0;
- * EINVAL (which also a NULL pool is); ENOTSUP an option is not honoured; ENOMEM; ESYSTEM fork or
- * another call failed (errno tells); ETASK the initializer failed; ENESTED inside a worker or a
- * parallel region. On error *pool is NULL, all undone. */
+ *             memory. stdout is flushed first, so that no buffered output is written twice; the
+ *             thread's idle OpenMP team is ended first, so that tasks may use OpenMP.
+ * Blocks:     until every worker has run its initializer.
+ * Returns:    0; EINVAL (which also a NULL pool is); ENOTSUP an option is not honoured; ENOMEM;
+ *             ESYSTEM fork or another call failed (errno tells); ETASK the initializer failed;
+ *             ENESTED inside a worker or a parallel region. On error *pool is NULL, all undone. */
 int twin_pool_open(struct twin_pool **pool, const struct twin_pool_options *options);
 
 /* Applies the task (or kernel) to each item, and waits: the parallel form of
@@ -198,8 +200,8 @@ int twin_pool_apply(struct twin_pool *pool, const struct twin_call *call, void *
 
 /* Submits one call and hands back its future. item, and a context of size > 0, are copied.
  * Blocks:     while max_pending calls are in flight. omp in a scope: also for as long as a task
- * runs when libgomp runs it in the submitter (past 64 outstanding tasks a thread). Returns:    as
- * twin_pool_apply() for what is known at once; the rest by the future. */
+ *             runs when libgomp runs it in the submitter (past 64 outstanding tasks a thread).
+ * Returns:    as twin_pool_apply() for what is known at once; the rest by the future. */
 int twin_pool_apply_async(struct twin_pool *pool, const struct twin_call *call,
                           struct twin_future **future);
 
@@ -343,11 +345,11 @@ struct twin_spawn_options {
 };
 
 /* Starts a fresh worker for each item (proc: fork, omp: a new thread), batch at a time: the
- * strategy of the textbook. It is here to be measured, not recommended. Chunk is ignored; arrays may
- * lie in any memory. Unbounded, under omp, libgomp ends the process when a thread cannot be started:
- * run it in a child.
+ * strategy of the textbook. It is here to be measured, not recommended. Chunk is ignored; arrays
+ * may lie in any memory. Unbounded, under omp, libgomp ends the process when a thread cannot be
+ * started: run it in a child. report may be NULL.
  * Returns:    0; ETASK; EWORKER; ESYSTEM (fork failed: report->failure.sys_errno); EINVAL; ENOMEM;
- *             ENESTED. report may be NULL. */
+ *             ENESTED. */
 int twin_spawn_map(const struct twin_spawn_options *options, const struct twin_map *map,
                    struct twin_spawn_report *report);
 
