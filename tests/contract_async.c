@@ -305,6 +305,7 @@ static int wait_in_three_ways(struct twin_pool *pool, void *argument)
     failing.task = fail_odd;
     struct twin_future *futures[3] = {submit(pool, &held), submit(pool, &good),
                                       submit(pool, &failing)};
+    await_at_least(&stage->gate->inside, 1); /* not left for the waiting caller to run himself */
     succeeds(twin_futures_wait(futures, 3, TWIN_FIRST, -1));
     cr_assert_eq(twin_future_state(futures[0]) >= TWIN_SUCCEEDED, false);
     succeeds(twin_futures_wait(futures, 3, TWIN_FIRST_FAILURE, -1));

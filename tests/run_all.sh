@@ -289,7 +289,7 @@ stage_tsan() {
         -DTWIN_BUILD_BENCH=OFF || return
     local -a plain=()
     setarch "$(uname -m)" -R true 2>/dev/null && plain=(setarch "$(uname -m)" -R)
-    export TSAN_OPTIONS=halt_on_error=1:ignore_noninstrumented_modules=1
+    export TSAN_OPTIONS=halt_on_error=1:ignore_noninstrumented_modules=1:die_after_fork=0
     run ${plain[@]+"${plain[@]}"} ctest --test-dir "$check/tsan" --verbose --timeout 600 \
         --label-regex '^control$' || true
     unset TSAN_OPTIONS
