@@ -338,7 +338,10 @@ use_pkg_config() {
     printf 'pkg-config: %s\n' "${flags[*]}" >>"$log"
     # Nothing that only this project is built with may leak to its users.
     [[ " ${flags[*]} " != *' -W'* && " ${flags[*]} " != *' -fopenmp '* ]] || return 1
-    run gcc "$root/strategies/examples/square.c" "${flags[@]}" -o "$prefix.square" &&
+    # The program that the README shows is the one that is built.
+    awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on' "$root/README.md" >"$prefix.readme.c"
+    run diff <(sed 1d "$root/strategies/examples/square.c") "$prefix.readme.c" &&
+        run gcc "$prefix.readme.c" "${flags[@]}" -o "$prefix.square" &&
         LD_LIBRARY_PATH=$(dirname -- "${pc%/*}") run "$prefix.square"
 }
 
