@@ -333,13 +333,14 @@ void pool_reports_a_failing_initializer(const struct arm *arm)
 
 void pool_leaves_no_child_no_fd_and_no_mapping(const struct arm *arm)
 {
+    enum { CYCLES = 40 };
     for (int cycle = 0; cycle < 2; cycle++) { /* what libc and libgomp keep is kept by now */
         struct twin_pool *pool = open_pool(arm, 3);
         square_some(pool);
         succeeds(twin_pool_close(pool));
     }
     size_t fds = count_fds(), shared = count_mappings(true), all = count_mappings(false);
-    for (int cycle = 0; cycle < 10; cycle++) {
+    for (int cycle = 0; cycle < CYCLES; cycle++) {
         struct twin_pool *pool = open_pool(arm, 3);
         square_some(pool);
         twin_free(arena(pool, 1 << 20));
@@ -349,9 +350,10 @@ void pool_leaves_no_child_no_fd_and_no_mapping(const struct arm *arm)
     assert_no_child();
     cr_assert_eq(count_fds(), fds, "%zu file descriptors, %zu before", count_fds(), fds);
     cr_assert_eq(count_mappings(true), shared);
-    /* ten cycles: a mapping lost in each would show; a heap that grows by one does not matter */
-    cr_assert_lt(count_mappings(false), all + 5, "%zu mappings, %zu before", count_mappings(false),
-                 all);
+    /* One lost in each cycle would show. An allocator's own, which level off, do not matter:
+     * ThreadSanitizer's went from 172 to 176 in 10 cycles and to 180 in 200. */
+    cr_assert_lt(count_mappings(false), all + CYCLES / 2, "%zu mappings, %zu before",
+                 count_mappings(false), all);
 }
 
 static void own_handler(int number)
