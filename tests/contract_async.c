@@ -424,7 +424,7 @@ void apply_async_terminates_ten_thousand_long_sleeps(const struct arm *arm)
 {
     enum { COUNT = 10000 };
     if (!arm->processes && arm->starts_at_once)
-        cr_skip_test("threads that sleep for an hour cannot be stopped");
+        skip("threads that sleep for an hour cannot be stopped");
     static struct twin_future *futures[COUNT];
     struct twin_pool *pool =
         open_pool_with(arm, &(struct twin_pool_options){

@@ -500,7 +500,7 @@ static int open_too_many(const struct arm *arm, void *argument)
 void crash_undoes_all_when_a_fork_fails(const struct arm *arm)
 {
     if (geteuid() != 0)
-        cr_skip_test("needs root, to become a user with a process limit of his own");
+        skip("needs root, to become a user with a process limit of his own");
     cr_assert_eq(in_child(open_too_many, arm, NULL), 0);
 }
 

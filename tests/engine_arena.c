@@ -89,7 +89,7 @@ static int open_under_limit(const struct arm *arm, void *argument)
 Test(engine_arena, steps_down_when_the_reservation_is_refused, .timeout = 60)
 {
 #ifdef __SANITIZE_ADDRESS__
-    cr_skip_test("AddressSanitizer itself needs more address space than the limit leaves");
+    skip("AddressSanitizer itself needs more address space than the limit leaves");
 #endif
     cr_assert_eq(in_child(open_under_limit, &arm_proc, NULL), 0);
 }

@@ -4,6 +4,8 @@
 
 #include "contract.h"
 
+#include <stdio.h>
+
 /* Asserts that a call returns this code, and says both codes in words when it does not. */
 #define expect(call, code)                                                                         \
     do {                                                                                           \
@@ -12,6 +14,13 @@
                   twin_strerror(got_), (code), twin_strerror(code));                               \
     } while (0)
 #define succeeds(call) expect(call, TWIN_OK)
+
+/* Skips the test, and says so: Criterion keeps it to itself. */
+#define skip(why)                                                                                  \
+    do {                                                                                           \
+        fprintf(stderr, "[SKIP] %s: %s\n", __func__, (why));                                       \
+        cr_skip_test(why);                                                                         \
+    } while (0)
 
 /* ---- pools ---- */
 struct twin_pool *open_pool(const struct arm *arm, unsigned workers);
