@@ -11,15 +11,33 @@
 
 /* ---- worker: claim ------------------------------------------------------- */
 
-/* Before we run something: whoever was rung, or spun and leaves more behind, rings the next
- * sleeper. */
+bool twini_batch_any_waits(const struct twini_shared *shared)
+{
+    /* order: head relaxed, a hint; tail seq_cst, after the caller's own move: doorbell.c */
+    uint64_t head = atomic_load_explicit(&shared->head, memory_order_relaxed);
+    uint64_t tail = atomic_load_explicit(&shared->tail, memory_order_seq_cst);
+    for (uint64_t at = head; at < tail; at++) {
+        /* relaxed: any batch number is fine, the word decides */
+        uint32_t number =
+            atomic_load_explicit(&shared->ring[at & shared->ring_mask], memory_order_relaxed);
+        if (twini_batch_look(&shared->batch[number]).state == TWINI_BATCH_SEALED)
+            return true;
+    }
+    return false;
+}
+
+/* Before we run something: others must be able to count on somebody who is awake. Whoever was rung ends
+ * the time in which calls are sealed without a ring; who spun has given that up before. Then, if
+ * there is more, the next sleeper is rung. */
 static void pass_on(struct twini_worker *me)
 {
     struct twini_shared *shared = me->shared;
-    /* order: seq_cst; we gave up the spin slot, then look for more: doorbell.c */
-    uint64_t tail = atomic_load_explicit(&shared->tail, memory_order_seq_cst);
-    uint64_t head = atomic_load_explicit(&shared->head, memory_order_relaxed); /* a hint */
-    if (me->was_rung || (me->was_spinning && tail > head + 1))
+    if (!me->was_rung && !me->was_spinning)
+        return;
+    if (me->was_rung)
+        /* order: seq_cst; before the look for more; pairs with the load in twini_batch_ring() */
+        atomic_store_explicit(&shared->awake_until_ns, 0, memory_order_seq_cst);
+    if (twini_batch_any_waits(shared))
         (void)twini_ring_workers(shared, 1);
     me->was_rung = me->was_spinning = false;
 }

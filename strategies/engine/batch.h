@@ -26,7 +26,6 @@ int twini_batch_submit(struct twini_proc *proc, const struct twin_call *call,
                        struct twini_proc_future *future);
 /* Wakes a worker for what was submitted, if one is due; urgent: somebody waits for it. */
 void twini_batch_ring(struct twini_proc *proc, bool urgent);
-bool twini_batch_any_waits(struct twini_proc *proc);
 /* Gives the outcomes of one batch, or of all, to their futures; recycles what is collected. */
 void twini_batch_collect(struct twini_proc *proc, uint32_t batch);
 void twini_batch_collect_all(struct twini_proc *proc);
@@ -39,6 +38,11 @@ int twini_batch_cancel(struct twini_proc *proc, struct twini_proc_future *future
 void twini_batch_cancel_all(struct twini_proc *proc);
 /* All workers are gone for good: what ran is lost (EWORKER), what waited is cancelled. */
 void twini_batch_abandon(struct twini_proc *proc);
+
+/* ---- anybody ---------------------------------------------------------------- */
+
+/* Whether a sealed batch waits, where the hints tell. */
+bool twini_batch_any_waits(const struct twini_shared *shared);
 
 /* ---- worker -------------------------------------------------------------- */
 

@@ -233,7 +233,7 @@ static void lead(struct twini_proc *proc, bool (*ready)(void *), void *arg,
         spin_for(proc, only, deadline_ns);
         pthread_mutex_lock(&proc->lock);
     }
-    if (twini_batch_any_waits(proc))
+    if (twini_batch_any_waits(shared))
         twini_batch_ring(proc, true);
     /* order: seq_cst; we say what we sleep for, then look once more: doorbell.c */
     atomic_store_explicit(&shared->target, target, memory_order_seq_cst);

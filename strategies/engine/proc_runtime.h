@@ -66,6 +66,7 @@ struct twini_proc {
     uint32_t *free_batches, free_count;
     uint32_t oldest, newest; /* batches in use; TWINI_NONE */
     size_t in_flight;        /* calls without an outcome */
+    bool in_window;          /* the last call was sealed without a ring: twini_batch_ring() */
 
     bool slot_in_use[TWINI_MAP_SLOTS];
     struct twini_proc_future *map_future[TWINI_MAP_SLOTS]; /* of map_async */

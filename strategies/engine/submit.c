@@ -116,16 +116,14 @@ static bool seal(struct twini_proc *proc, uint32_t number, unsigned count)
     return true;
 }
 
-/* How many calls a batch may hold now: 1 while a worker is idle, so that it has something to do;
- * else so few that each worker finds two batches' worth, so that nobody hoards what others could
- * run. */
-static unsigned batch_limit(struct twini_proc *proc)
+/* Whether a batch of so many calls may take one more: one call only while a sleeping worker is due to be
+ * rung for it; else so few that each worker finds two batches' worth, and nobody hoards what others
+ * could run. */
+static bool may_grow(struct twini_proc *proc, unsigned calls)
 {
-    if (twini_any_parked(proc->shared))
-        return 1;
-    size_t parts = (size_t)2 * proc->shared->workers;
-    size_t limit = (proc->in_flight + parts - 1) / parts;
-    return limit > TWINI_BATCH_CALLS ? TWINI_BATCH_CALLS : limit ? (unsigned)limit : 1;
+    if (calls == TWINI_BATCH_CALLS || (!proc->in_window && twini_any_parked(proc->shared)))
+        return false;
+    return (size_t)calls * 2 * proc->shared->workers < proc->in_flight;
 }
 
 /* Adds the call to the newest batch, if nobody has taken that one and the limit allows. */
@@ -136,7 +134,7 @@ static bool append(struct twini_proc *proc, const struct twini_call *call,
         return false;
     struct twini_batch *batch = &proc->shared->batch[proc->newest];
     struct twini_batch_word w = twini_batch_look(batch);
-    if (w.state != TWINI_BATCH_SEALED || w.end == TWINI_BATCH_CALLS || w.end >= batch_limit(proc))
+    if (w.state != TWINI_BATCH_SEALED || !may_grow(proc, w.end))
         return false;
     future->batch = proc->newest;
     future->index = w.end;
@@ -174,40 +172,27 @@ static bool has_room(void *arg)
            (proc->in_flight < proc->pool->options.max_pending && proc->free_count > 0);
 }
 
-/* Rings a sleeper, but not for every call of a burst: a ring costs as much as a hundred short
- * tasks. None is due while a worker spins: it finds the call, and rings the next sleeper if it
- * leaves more behind. Nor (unless it is urgent) within a window after the last ring: no worker
- * sleeps for good before the window is over (worker.c), and one that was rung and takes something
- * rings the next. So what is sealed without a ring is found by somebody awake, at the latest when
- * the window ends. */
+/* Rings a sleeper, but not for every call of a burst: a ring costs as much as a hundred short tasks. None is
+ * due while a worker spins: it finds the call, and rings the next sleeper if it leaves more behind. Nor
+ * (unless it is urgent) for some time after the last ring: until then no worker sleeps for good (worker.c);
+ * if the one that was rung gets something to do, it ends that time itself (pass_on()). So what is sealed
+ * without a ring is found by somebody awake, at the latest when that time is over. */
 void twini_batch_ring(struct twini_proc *proc, bool urgent)
 {
     struct twini_shared *shared = proc->shared;
-    if (!twini_any_parked(shared) || twini_any_spinner(shared))
+    proc->in_window = false;
+    if (!twini_any_parked(shared))
         return;
     int64_t now = twini_now_ns();
-    /* relaxed: ours; workers read it to know until when to stay awake */
-    if (!urgent && now < atomic_load_explicit(&shared->awake_until_ns, memory_order_relaxed))
+    /* order: seq_cst; after the call was published; pairs with the store in pass_on() */
+    proc->in_window =
+        !urgent && now < atomic_load_explicit(&shared->awake_until_ns, memory_order_seq_cst);
+    if (proc->in_window || twini_any_spinner(shared)) /* in this order: spinners own their line */
         return;
     /* relaxed: the ring orders it; whoever sleeps after this reads it */
     atomic_store_explicit(&shared->awake_until_ns, now + shared->ring_window_ns,
                           memory_order_relaxed);
     proc->wakes += twini_ring_workers(shared, 1);
-}
-
-/* Whether a sealed batch is near the head of the ring. */
-bool twini_batch_any_waits(struct twini_proc *proc)
-{
-    struct twini_shared *shared = proc->shared;
-    uint64_t tail = atomic_load_explicit(&shared->tail, memory_order_relaxed); /* ours */
-    uint64_t head = atomic_load_explicit(&shared->head, memory_order_relaxed); /* a hint */
-    for (uint64_t at = head; at < tail && at - head <= shared->workers; at++) {
-        uint32_t number =
-            atomic_load_explicit(&shared->ring[at & shared->ring_mask], memory_order_relaxed);
-        if (twini_batch_look(&shared->batch[number]).state == TWINI_BATCH_SEALED)
-            return true;
-    }
-    return false;
 }
 
 int twini_batch_submit(struct twini_proc *proc, const struct twin_call *call,

@@ -51,11 +51,18 @@ static bool work(struct twini_worker *me)
 
 /* ---- wait ---------------------------------------------------------------- */
 
+/* Whether the awake workers, and the caller unless he sleeps, have a CPU each. */
+static bool has_cpu_to_spare(const struct twini_shared *shared)
+{
+    /* relaxed: advice on how to wait */
+    bool caller_sleeps = atomic_load_explicit(&shared->target, memory_order_relaxed) != 0;
+    return shared->workers - twini_count_parked(shared) + !caller_sleeps <= shared->cpus;
+}
+
 static _Atomic uint32_t *get_spin_slot(struct twini_worker *me)
 {
     struct twini_shared *shared = me->shared;
-    if (shared->wait != TWIN_WAIT_SPIN &&
-        shared->workers - twini_count_parked(shared) > shared->cpus)
+    if (shared->wait != TWIN_WAIT_SPIN && !has_cpu_to_spare(shared))
         return NULL;
     for (unsigned i = 0; i < shared->spin_slots; i++) {
         uint32_t free = 0;
@@ -111,7 +118,8 @@ static void park(struct twini_worker *me, struct view seen)
     int64_t end = sleep_end(shared);
     if (same(seen, look_around(shared)) && !work(me)) {
         twini_count(&me->block->parks, 1);
-        me->was_rung = twini_doorbell_wait(&me->block->bell, end);
+        /* whose sleep ended with that time is the one that others counted on, as if it were rung */
+        me->was_rung = twini_doorbell_wait(&me->block->bell, end) || end != INT64_MAX;
     }
     atomic_fetch_and_explicit(bits, ~bit, memory_order_seq_cst);
 }
