@@ -3,8 +3,9 @@
 # the rest.
 #
 # A stage is a function stage_NAME; its output goes to build-check/log/NAME.log and is shown when it
-# fails. Each command of a stage runs in a process group of its own, so that Ctrl-C ends it whole. What is
-# counted: the tests inside the suites, and each stage as one more.
+# fails. Each command of a stage runs in a process group of its own and bears a mark in its environment,
+# so that Ctrl-C ends it with all that it started. What is counted: the tests inside the suites, and each
+# stage as one more.
 set -euo pipefail
 
 readonly stages=(gcc clang tests asan tsan shellcheck format install smoke input)
@@ -25,6 +26,7 @@ here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname -- "$here")
 check=$root/build-check
 readonly here root check
+readonly mark=TWIN_CHECK_RUN=$$.$RANDOM$RANDOM
 
 install=yes
 only=()
@@ -141,6 +143,16 @@ set_up() {
 
 # ---- running ---------------------------------------------------------------------------------------
 
+# ctest and Criterion put tests into groups and sessions of their own: who bears our mark is ours.
+# shellcheck disable=SC2317  # reached by trap
+end_marked() {
+    local file
+    while read -r file; do
+        file=${file#/proc/}
+        kill -KILL "${file%/environ}" 2>/dev/null || true
+    done < <(grep -lazxF -e "$mark" /proc/[0-9]*/environ 2>/dev/null || true)
+}
+
 # Ends what runs, with all that it started.
 # shellcheck disable=SC2317  # reached by trap
 interrupt() {
@@ -149,6 +161,7 @@ interrupt() {
         kill -TERM -- "-$job" 2>/dev/null || true
         sleep 0.3
         kill -KILL -- "-$job" 2>/dev/null || true
+        end_marked
     fi
     say ''
     say "interrupted"
@@ -165,7 +178,7 @@ progress() {
 run() {
     local status=0 now=0 next=15
     printf '+ %s\n' "$*" >>"$log"
-    setsid --wait env --default-signal=INT,QUIT,TERM "$@" </dev/null >>"$log" 2>&1 &
+    setsid --wait env --default-signal=INT,QUIT,TERM "$mark" "$@" </dev/null >>"$log" 2>&1 &
     job=$!
     while kill -0 "$job" 2>/dev/null; do
         sleep 0.2 || true
