@@ -36,7 +36,7 @@ bool twini_call_work(struct twini_worker *me, bool everywhere)
 static int call_and_wait(struct twini_proc *proc, const struct twin_call *call,
                          struct twini_proc_future *future)
 {
-    /* in the caller: seal a batch of one, ring if nobody spins for it, then spin and sleep */
+    /* in the caller: seal a batch of one, spin, ring if nobody has taken it, sleep */
     int error = twini_batch_submit(proc, call, future);
     if (!error)
         (void)twini_proc_wait(proc, twini_future_ready, future, future, 0, INT64_MAX);

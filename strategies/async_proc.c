@@ -21,8 +21,9 @@ static int apply_async(struct twin_pool *pool, const struct twin_call *call,
     if (!future)
         return TWIN_ENOMEM;
     pthread_mutex_lock(&proc->lock);
-    int error =
-        twini_batch_submit(proc, call, future); /* seals it, and rings a sleeper if need be */
+    int error = twini_batch_submit(proc, call, future);
+    if (!error)
+        twini_batch_ring(proc, false); /* wakes a sleeper, if one is due */
     pthread_mutex_unlock(&proc->lock);
     if (error) {
         twini_proc_free_future(&future->base);

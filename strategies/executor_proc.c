@@ -36,6 +36,8 @@ int twini_executor_submit_proc(struct twin_pool *pool, const struct twin_call *c
     pthread_mutex_lock(&proc->lock);
     start_worker_if_needed(proc);
     int error = twini_batch_submit(proc, call, future);
+    if (!error)
+        twini_batch_ring(proc, false); /* wakes a sleeper, if one is due */
     pthread_mutex_unlock(&proc->lock);
     /* report: end executor */
     if (error)

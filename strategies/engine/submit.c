@@ -215,7 +215,6 @@ int twini_batch_submit(struct twini_proc *proc, const struct twin_call *call,
             return TWIN_EWORKER;
     }
     proc->in_flight++;
-    twini_batch_ring(proc, false);
     return 0;
 }
 
