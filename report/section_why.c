@@ -62,12 +62,17 @@ static double part_of_start(const struct report *report, const struct row *row, 
     return forks * price(report, "fork_wait");
 }
 
-/* A semaphore round trip is two wakes. */
+/* A semaphore round trip is two wakes. Where the caller waits for what he wakes, a wake costs its latency,
+ * across CPUs; where calls are pipelined others work meanwhile, and it costs its system calls alone. */
 static double part_of_wakes(const struct report *report, const struct row *row, double scale)
 {
+    bool pipelined = is_strategy(row, "apply_async") || is_strategy(row, "executor_submit");
     double wakes =
         known(row_median(row, COLUMN_wakes)) + known(row_median(row, COLUMN_caller_parks));
-    return wakes * scale * price(report, "bare_sem") / 2;
+    double trip = limit_price(report, "bare_sem", pipelined ? "same_cpu" : "two_cpus");
+    if (!isfinite(trip))
+        trip = price(report, "bare_sem");
+    return wakes * scale * trip / 2;
 }
 
 /* omp: libgomp's own price of a task or a region. Otherwise a call that is awaited is handed over

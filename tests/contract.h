@@ -127,6 +127,7 @@ extern const struct arm arm_proc, arm_omp, arm_control;
     P(suite, arm, apply_async, accepts_null_and_duplicates_in_a_wait)                              \
     P(suite, arm, apply_async, saturates_exactly_its_workers)                                      \
     P(suite, arm, apply_async, lets_tasks_wait_for_each_other)                                     \
+    P(suite, arm, apply_async, starts_what_nobody_waits_for)                                       \
     P(suite, arm, apply_async, terminates_ten_thousand_long_sleeps)                                \
     P(suite, arm, apply_async, finishes_fifty_sleeps_at_shutdown)                                  \
     P(suite, arm, apply_async, goes_past_max_pending)

@@ -410,6 +410,46 @@ void apply_async_lets_tasks_wait_for_each_other(const struct arm *arm)
     }
 }
 
+/* Submits calls that need each other, right after a burst of short ones, and does not come back to the
+ * library before they have met: each must have found a worker by itself. */
+static void meet_unwatched(struct twin_pool *pool, struct gate *gate, int32_t workers, size_t burst)
+{
+    enum { MOST_BURST = 40 };
+    struct twin_future *futures[MOST_BURST];
+    int32_t item = 3;
+    struct twin_call call = square_call(&item);
+    for (size_t i = 0; i < burst; i++)
+        futures[i] = submit(pool, &call);
+    succeeds(twin_futures_wait(futures, burst, TWIN_ALL, -1));
+    for (size_t i = 0; i < burst; i++)
+        twin_future_release(futures[i]);
+
+    call = gate_call(gate, &workers);
+    call.task = meet;
+    for (int32_t i = 0; i < workers; i++)
+        futures[i] = submit(pool, &call);
+    await_at_least(&gate->inside, workers);
+    succeeds(twin_futures_wait(futures, (size_t)workers, TWIN_ALL, -1));
+    for (int32_t i = 0; i < workers; i++)
+        twin_future_release(futures[i]);
+}
+
+void apply_async_starts_what_nobody_waits_for(const struct arm *arm)
+{
+    if (!arm->starts_at_once)
+        skip("work starts at the first wait");
+    struct random random = random_seeded("starts_what_nobody_waits_for");
+    for (int32_t workers = 1; workers <= 8; workers++) {
+        struct twin_pool *pool = open_pool(arm, (unsigned)workers);
+        for (int turn = 0; turn < 300; turn++) {
+            struct gate *gate = arena(pool, sizeof *gate);
+            meet_unwatched(pool, gate, workers, random_below(&random, 40));
+            twin_free(gate);
+        }
+        succeeds(twin_pool_close(pool));
+    }
+}
+
 static int sleep_an_hour(void *result, const void *item, void *context)
 {
     (void)result, (void)item;

@@ -6,6 +6,9 @@
  * it half changed. First fit, neighbours merged. Freed pages go back to the system by MADV_REMOVE
  * (MADV_DONTNEED would not free shared pages), which also makes them read as zeroes again.
  *
+ * Blocks are found by address through a hash table, for calls whose arguments do not fit inline take and
+ * give back one each, with thousands in flight.
+ *
  * Invariants: extents tile the reservation without gap or overlap; no two free ones are neighbours;
  * a free extent with clean set reads as zeroes. An arena lives while its pool is open or a block
  * is. */
@@ -20,7 +23,8 @@
 #include <unistd.h>
 
 struct extent {
-    struct extent *previous, *next;
+    struct extent *previous, *next; /* by address */
+    struct extent *chained;         /* used ones: the next in its bucket */
     char *start;
     size_t size;
     bool used;
@@ -31,7 +35,9 @@ struct twini_arena {
     pthread_mutex_t lock;
     struct twini_arena *next; /* in the list of all, for twin_free() */
     struct extent *extents;
-    struct extent *hint; /* nothing before it is free */
+    struct extent *hint;     /* nothing before it is free */
+    struct extent **buckets; /* of used extents, by start; NULL until the first */
+    size_t bucket_count;     /* a power of two */
     char *start;
     size_t size, page;
     size_t blocks;
@@ -91,6 +97,7 @@ static void destroy(struct twini_arena *arena)
         free(extent);
     }
     pthread_mutex_destroy(&arena->lock);
+    free(arena->buckets);
     free(arena);
 }
 
@@ -125,6 +132,52 @@ void twini_arena_close(struct twini_arena *arena)
 }
 
 /* ---- allocate ------------------------------------------------------------ */
+
+static struct extent **bucket_of(const struct twini_arena *arena, const void *start)
+{
+    /* Fibonacci hashing: the upper bits of the product are well mixed. */
+    uint64_t mixed = (uint64_t)((uintptr_t)start / granule) * UINT64_C(0x9e3779b97f4a7c15);
+    return &arena->buckets[(mixed >> 32) & (arena->bucket_count - 1)];
+}
+
+static void enlist(struct twini_arena *arena, struct extent *extent)
+{
+    struct extent **bucket = bucket_of(arena, extent->start);
+    extent->chained = *bucket;
+    *bucket = extent;
+}
+
+/* Takes the used extent that starts there out of the table, or returns NULL. */
+static struct extent *delist(struct twini_arena *arena, const void *start)
+{
+    if (!arena->buckets)
+        return NULL;
+    struct extent **link = bucket_of(arena, start);
+    while (*link && (*link)->start != start)
+        link = &(*link)->chained;
+    struct extent *extent = *link;
+    if (extent)
+        *link = extent->chained;
+    return extent;
+}
+
+/* Makes room for one more, on average one extent a bucket. False: no memory for a first table. */
+static bool grow_table(struct twini_arena *arena)
+{
+    if (arena->blocks < arena->bucket_count)
+        return true;
+    size_t count = arena->bucket_count ? arena->bucket_count * 2 : 64;
+    struct extent **buckets = calloc(count, sizeof(struct extent *));
+    if (!buckets)
+        return arena->buckets != NULL; /* the old one does, with longer chains */
+    free(arena->buckets);
+    arena->buckets = buckets;
+    arena->bucket_count = count;
+    for (struct extent *extent = arena->extents; extent; extent = extent->next)
+        if (extent->used)
+            enlist(arena, extent);
+    return true;
+}
 
 /* Cuts extent at its offset; the part behind is a new extent of the same kind. */
 static bool split(struct extent *extent, size_t offset)
@@ -176,12 +229,13 @@ static void *allocate(struct twini_arena *arena, size_t size, bool zeroed)
     size_t unit = size >= arena->page ? arena->page : granule;
     size = (size + unit - 1) / unit * unit;
     pthread_mutex_lock(&arena->lock);
-    struct extent *extent = find(arena, size, unit);
+    struct extent *extent = grow_table(arena) ? find(arena, size, unit) : NULL;
     bool clean = false;
     if (extent) {
         clean = extent->clean;
         extent->used = true;
         extent->clean = false;
+        enlist(arena, extent);
         arena->blocks++;
         while (arena->hint->used && arena->hint->next)
             arena->hint = arena->hint->next;
@@ -229,9 +283,7 @@ void twini_arena_free(struct twini_arena *arena, void *block)
     if (!block || arena->fork_epoch != twini_fork_epoch || twini_inside_task)
         return;
     pthread_mutex_lock(&arena->lock);
-    struct extent *extent = arena->extents;
-    while (extent && !(extent->used && extent->start == block))
-        extent = extent->next;
+    struct extent *extent = delist(arena, block);
     if (extent) {
         extent->used = false;
         arena->blocks--;

@@ -110,9 +110,6 @@ static void park(struct twini_worker *me, struct view seen)
     struct twini_shared *shared = me->shared;
     _Atomic uint64_t *bits = &shared->parked[me->number / 64];
     uint64_t bit = (uint64_t)1 << (me->number % 64);
-    if (shared->processes && __fpending(stdout) > 0)
-        (void)fflush(
-            stdout); /* a task's printf shows when its worker goes idle; its error is stdio's */
     /* order: seq_cst; we say that we sleep, then look once more: doorbell.c */
     atomic_fetch_or_explicit(bits, bit, memory_order_seq_cst);
     int64_t end = sleep_end(shared);
@@ -129,6 +126,9 @@ static void park(struct twini_worker *me, struct view seen)
 static void wait_for_work(struct twini_worker *me, struct view seen)
 {
     struct twini_shared *shared = me->shared;
+    /* a task's printf shows when its worker goes idle; an error of it stays stdio's */
+    if (shared->processes && __fpending(stdout) > 0)
+        (void)fflush(stdout);
     me->was_spinning = spin(me, seen);
     if (me->was_spinning)
         return;
