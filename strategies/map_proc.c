@@ -8,6 +8,7 @@
  * Memory in place is used where it is. Anything else is copied through the arena in windows, so
  * that staging needs little memory and what is copied is still in a cache when it is used. */
 #include "map_proc.h"
+#include "engine/batch.h"
 #include "engine/populate.h"
 #include "engine/range.h"
 #include "engine/worker.h"
@@ -64,6 +65,7 @@ static bool work_in_slot(struct twini_worker *me, unsigned number)
     size_t chunk;
     if (!twini_range_enter(own, &chunk)) /* the claim: owner, chunk and state in one swap */
         return false;
+    twini_batch_pass_on(me);
     bool worked = false;
     do {
         if (chunk == SIZE_MAX)

@@ -26,10 +26,7 @@ bool twini_batch_any_waits(const struct twini_shared *shared)
     return false;
 }
 
-/* Before we run something: others must be able to count on somebody who is awake. Whoever was rung ends
- * the time in which calls are sealed without a ring; who spun has given that up before. Then, if
- * there is more, the next sleeper is rung. */
-static void pass_on(struct twini_worker *me)
+void twini_batch_pass_on(struct twini_worker *me)
 {
     struct twini_shared *shared = me->shared;
     if (!me->was_rung && !me->was_spinning)
@@ -54,7 +51,7 @@ static bool claim(struct twini_worker *me, uint32_t number, struct twini_batch_w
         if (twini_batch_move(batch, w, to)) {
             *w = to;
             twini_count(&me->block->claims, 1);
-            pass_on(me);
+            twini_batch_pass_on(me);
             return true;
         }
     }

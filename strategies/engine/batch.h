@@ -50,6 +50,10 @@ bool twini_batch_any_waits(const struct twini_shared *shared);
  * found. everywhere: looks beyond the hints, through every batch. */
 bool twini_batch_claim(struct twini_worker *me, bool everywhere, uint32_t *number,
                        struct twini_batch_word *w);
+/* Before we run something: others must be able to count on somebody who is awake. Whoever may have been
+ * rung ends the time in which calls are sealed without a ring; who spun has given that up before.
+ * Then, if there is more, the next sleeper is rung. */
+void twini_batch_pass_on(struct twini_worker *me);
 /* The call that ran has its outcome: publishes it, and starts the next one. False: that was the
  * last. */
 bool twini_batch_next(struct twini_shared *shared, uint32_t number, struct twini_batch_word *w);

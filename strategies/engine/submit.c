@@ -172,11 +172,12 @@ static bool has_room(void *arg)
            (proc->in_flight < proc->pool->options.max_pending && proc->free_count > 0);
 }
 
-/* Rings a sleeper, but not for every call of a burst: a ring costs as much as a hundred short tasks. None is
- * due while a worker spins: it finds the call, and rings the next sleeper if it leaves more behind. Nor
- * (unless it is urgent) for some time after the last ring: until then no worker sleeps for good (worker.c);
- * if the one that was rung gets something to do, it ends that time itself (pass_on()). So what is sealed
- * without a ring is found by somebody awake, at the latest when that time is over. */
+/* Rings a sleeper, but not for every call of a burst: a ring costs as much as a hundred short tasks.
+ * None is due while a worker spins: it finds the call, and rings the next sleeper if it leaves more
+ * behind. Nor (unless it is urgent) for some time after the last ring: until then no worker sleeps
+ * for good (worker.c); if the one that was rung gets something to do, it ends that time itself
+ * (twini_batch_pass_on()). So what is sealed without a ring is found by somebody awake, at the
+ * latest when that time is over. */
 void twini_batch_ring(struct twini_proc *proc, bool urgent)
 {
     struct twini_shared *shared = proc->shared;
@@ -184,14 +185,14 @@ void twini_batch_ring(struct twini_proc *proc, bool urgent)
     if (!twini_any_parked(shared))
         return;
     int64_t now = twini_now_ns();
-    /* order: seq_cst; after the call was published; pairs with the store in pass_on() */
+    /* order: seq_cst; after the call was published; pairs with twini_batch_pass_on() */
     proc->in_window =
         !urgent && now < atomic_load_explicit(&shared->awake_until_ns, memory_order_seq_cst);
     if (proc->in_window || twini_any_spinner(shared)) /* in this order: spinners own their line */
         return;
-    /* relaxed: the ring orders it; whoever sleeps after this reads it */
+    /* order: seq_cst; before the look who sleeps: whoever is missed there reads it before it sleeps */
     atomic_store_explicit(&shared->awake_until_ns, now + shared->ring_window_ns,
-                          memory_order_relaxed);
+                          memory_order_seq_cst);
     proc->wakes += twini_ring_workers(shared, 1);
 }
 

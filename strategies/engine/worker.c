@@ -100,8 +100,8 @@ static bool spin(struct twini_worker *me, struct view seen)
  * (twini_batch_ring()). */
 static int64_t sleep_end(struct twini_shared *shared)
 {
-    /* relaxed: a stale value is one of before the last ring, which was for somebody else */
-    int64_t until = atomic_load_explicit(&shared->awake_until_ns, memory_order_relaxed);
+    /* order: seq_cst; after our parked bit; a stale value is one of before a ring for somebody else */
+    int64_t until = atomic_load_explicit(&shared->awake_until_ns, memory_order_seq_cst);
     return until && twini_now_ns() < until ? until : INT64_MAX;
 }
 
@@ -112,11 +112,13 @@ static void park(struct twini_worker *me, struct view seen)
     uint64_t bit = (uint64_t)1 << (me->number % 64);
     /* order: seq_cst; we say that we sleep, then look once more: doorbell.c */
     atomic_fetch_or_explicit(bits, bit, memory_order_seq_cst);
+    /* From here on we may be rung, and be the one that others count on: also when we find something
+     * before we sleep, and when our sleep ends with the time that they count on. */
+    me->was_rung = true;
     int64_t end = sleep_end(shared);
     if (same(seen, look_around(shared)) && !work(me)) {
         twini_count(&me->block->parks, 1);
-        /* whose sleep ended with that time is the one that others counted on, as if it were rung */
-        me->was_rung = twini_doorbell_wait(&me->block->bell, end) || end != INT64_MAX;
+        (void)twini_doorbell_wait(&me->block->bell, end);
     }
     atomic_fetch_and_explicit(bits, ~bit, memory_order_seq_cst);
 }

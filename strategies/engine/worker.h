@@ -9,7 +9,7 @@ struct twini_worker {
     struct twini_worker_block *block;
     unsigned number;
     uint64_t repairs_seen;
-    bool was_rung, was_spinning; /* and has taken nothing since */
+    bool was_rung, was_spinning; /* maybe rung, or spun; and has taken nothing since */
 };
 
 /* Works until the pool's phase says to leave. Returns 0, or the initializer's code. */
