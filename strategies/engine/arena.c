@@ -6,8 +6,8 @@
  * it half changed. First fit, neighbours merged. Freed pages go back to the system by MADV_REMOVE
  * (MADV_DONTNEED would not free shared pages), which also makes them read as zeroes again.
  *
- * Blocks are found by address through a hash table, for calls whose arguments do not fit inline take and
- * give back one each, with thousands in flight.
+ * Blocks are found by address through a hash table, for calls whose arguments do not fit inline
+ * take and give back one each, with thousands in flight.
  *
  * Invariants: extents tile the reservation without gap or overlap; no two free ones are neighbours;
  * a free extent with clean set reads as zeroes. An arena lives while its pool is open or a block

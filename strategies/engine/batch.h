@@ -20,8 +20,8 @@ struct twini_worker;
 
 /* ---- submitter: lock held ------------------------------------------------ */
 
-/* Copies the call into a batch and seals it, without a ring; future gets batch and index. Waits while max_pending
- * calls are in flight. Returns 0, TWIN_ENOMEM, TWIN_EWORKER (the pool is broken). */
+/* Copies the call into a batch and seals it, without a ring; future gets batch and index. Waits
+ * while max_pending calls are in flight. Returns 0, TWIN_ENOMEM, TWIN_EWORKER (the pool is broken). */
 int twini_batch_submit(struct twini_proc *proc, const struct twin_call *call,
                        struct twini_proc_future *future);
 /* Wakes a worker for what was submitted, if one is due; urgent: somebody waits for it. */
@@ -50,9 +50,9 @@ bool twini_batch_any_waits(const struct twini_shared *shared);
  * found. everywhere: looks beyond the hints, through every batch. */
 bool twini_batch_claim(struct twini_worker *me, bool everywhere, uint32_t *number,
                        struct twini_batch_word *w);
-/* Before we run something: others must be able to count on somebody who is awake. Whoever may have been
- * rung ends the time in which calls are sealed without a ring; who spun has given that up before.
- * Then, if there is more, the next sleeper is rung. */
+/* Before we run something: others must be able to count on somebody who is awake. Whoever may have
+ * been rung ends the time in which calls are sealed without a ring; who spun has given that up
+ * before. Then, if there is more, the next sleeper is rung. */
 void twini_batch_pass_on(struct twini_worker *me);
 /* The call that ran has its outcome: publishes it, and starts the next one. False: that was the
  * last. */

@@ -2,9 +2,9 @@
  *
  * A worker process starts with none of the arena's pages in its page table, and each first touch
  * costs about a microsecond, although the page is there: more than squaring the numbers on it.
- * MADV_POPULATE_READ maps present pages 16 at a time (measured: 20.7 k faults become 2.5 k). What was
- * asked for is remembered in a few intervals, so that warm maps make no system call. Source:
- * madvise(2), Linux 5.14. */
+ * MADV_POPULATE_READ maps present pages 16 at a time (measured: 20.7 k faults become 2.5 k). What
+ * was asked for is remembered in a few intervals, so that warm maps make no system call.
+ * Source: madvise(2), Linux 5.14. */
 #include "engine/populate.h"
 
 #include <stdint.h>

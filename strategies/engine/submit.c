@@ -116,9 +116,9 @@ static bool seal(struct twini_proc *proc, uint32_t number, unsigned count)
     return true;
 }
 
-/* Whether a batch of so many calls may take one more: one call only while a sleeping worker is due to be
- * rung for it; else so few that each worker finds two batches' worth, and nobody hoards what others
- * could run. */
+/* Whether a batch of so many calls may take one more: one call only while a sleeping worker is due
+ * to be rung for it; else so few that each worker finds two batches' worth, and nobody hoards what
+ * others could run. */
 static bool may_grow(struct twini_proc *proc, unsigned calls)
 {
     if (calls == TWINI_BATCH_CALLS || (!proc->in_window && twini_any_parked(proc->shared)))
@@ -190,7 +190,7 @@ void twini_batch_ring(struct twini_proc *proc, bool urgent)
         !urgent && now < atomic_load_explicit(&shared->awake_until_ns, memory_order_seq_cst);
     if (proc->in_window || twini_any_spinner(shared)) /* in this order: spinners own their line */
         return;
-    /* order: seq_cst; before the look who sleeps: whoever is missed there reads it before it sleeps */
+    /* order: seq_cst; before the look who sleeps: who is missed there reads it before it sleeps */
     atomic_store_explicit(&shared->awake_until_ns, now + shared->ring_window_ns,
                           memory_order_seq_cst);
     proc->wakes += twini_ring_workers(shared, 1);

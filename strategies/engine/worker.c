@@ -100,7 +100,7 @@ static bool spin(struct twini_worker *me, struct view seen)
  * (twini_batch_ring()). */
 static int64_t sleep_end(struct twini_shared *shared)
 {
-    /* order: seq_cst; after our parked bit; a stale value is one of before a ring for somebody else */
+    /* order: seq_cst; after our parked bit; a stale value is older than a ring for somebody else */
     int64_t until = atomic_load_explicit(&shared->awake_until_ns, memory_order_seq_cst);
     return until && twini_now_ns() < until ? until : INT64_MAX;
 }
