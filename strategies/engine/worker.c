@@ -112,11 +112,12 @@ static void park(struct twini_worker *me, struct view seen)
     uint64_t bit = (uint64_t)1 << (me->number % 64);
     /* order: seq_cst; we say that we sleep, then look once more: doorbell.c */
     atomic_fetch_or_explicit(bits, bit, memory_order_seq_cst);
-    /* From here on we may be rung, and be the one that others count on: also when we find something
-     * before we sleep, and when our sleep ends with the time that they count on. */
+    /* From here on we may be rung, and be the one that others count on: also when we do not get to
+     * sleep, and when our sleep ends with the time that they count on. Nothing is run before the
+     * bit is cleared again: a ring would go to a worker that is busy. */
     me->was_rung = true;
     int64_t end = sleep_end(shared);
-    if (same(seen, look_around(shared)) && !work(me)) {
+    if (same(seen, look_around(shared))) {
         twini_count(&me->block->parks, 1);
         (void)twini_doorbell_wait(&me->block->bell, end);
     }
