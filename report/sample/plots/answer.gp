@@ -30,8 +30,8 @@ set arrow from 16407.2,0.02 to 16407.2,0.34 nohead linecolor '#888888' linewidth
 set label "thread" at 16407.2,-0.62 center font ',10' textcolor '#555555'
 set arrow from 70437.6,0.02 to 70437.6,0.34 nohead linecolor '#888888' linewidth 1.5
 set label "fork" at 70437.6,-0.96 center font ',10' textcolor '#555555'
-set arrow from 1.48175,0.5 to 1.48175,8.5 nohead linecolor '#000000' linewidth 1.5 dashtype 2
-set label "sequential loop" at 1.48175,8.45 left offset 0.5,0 font ',11'
+set arrow from 1.48197,0.5 to 1.48197,8.5 nohead linecolor '#000000' linewidth 1.5 dashtype 2
+set label "sequential loop" at 1.48197,8.45 left offset 0.5,0 font ',11'
 plot 'answer.dat' index 0 using 1:2:3:(0) with vectors nohead linecolor '#aaaaaa' linewidth 2 notitle, \
  'answer.dat' index 1 with points pointsize 1.7 linewidth 2 linecolor '#0072B2' pointtype 7 title 'processes', \
  'answer.dat' index 2 with points pointsize 1.7 linewidth 2 linecolor '#0072B2' pointtype 8 notitle, \
