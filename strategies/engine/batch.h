@@ -21,7 +21,8 @@ struct twini_worker;
 /* ---- submitter: lock held ------------------------------------------------ */
 
 /* Copies the call into a batch and seals it, without a ring; future gets batch and index. Waits
- * while max_pending calls are in flight. Returns 0, TWIN_ENOMEM, TWIN_EWORKER (the pool is broken). */
+ * while max_pending calls are in flight. Returns 0, TWIN_ENOMEM, TWIN_EWORKER (the pool is
+ * broken). */
 int twini_batch_submit(struct twini_proc *proc, const struct twin_call *call,
                        struct twini_proc_future *future);
 /* Wakes a worker for what was submitted, if one is due; urgent: somebody waits for it. */

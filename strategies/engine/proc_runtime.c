@@ -198,8 +198,9 @@ static void break_pool(struct twini_proc *proc)
 }
 
 /* Spins while the one call may end any moment, if a CPU is left over for the caller. Lock held, but
- * not while spinning. A worker that is awake takes the call within a fraction of a microsecond; only
- * if none has is one rung, for a ring too many leaves two workers awake and no CPU to spin on. */
+ * not while spinning. A worker that is awake takes the call within a fraction of a microsecond;
+ * only if none has is one rung, for a ring too many leaves two workers awake and no CPU to spin
+ * on. */
 static void spin_for(struct twini_proc *proc, const struct twini_proc_future *only,
                      int64_t deadline_ns)
 {

@@ -172,8 +172,8 @@ static bool has_room(void *arg)
            (proc->in_flight < proc->pool->options.max_pending && proc->free_count > 0);
 }
 
-/* Rings a sleeper, but not for every call of a burst: a ring costs as much as a hundred short tasks.
- * None is due while a worker spins: it finds the call, and rings the next sleeper if it leaves more
+/* Rings a sleeper, but not for every call of a burst: a ring costs as much as a hundred short
+ * tasks. None is due while a worker spins: it finds the call, and rings the next sleeper if it leaves more
  * behind. Nor (unless it is urgent) for some time after the last ring: until then no worker sleeps
  * for good (worker.c); if the one that was rung gets something to do, it ends that time itself
  * (twini_batch_pass_on()). So what is sealed without a ring is found by somebody awake, at the
