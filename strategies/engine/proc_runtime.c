@@ -44,7 +44,6 @@ static int map_shared(struct twini_proc *proc, const struct twin_pool_options *o
     if (start == MAP_FAILED)
         return TWIN_ENOMEM;
     struct twini_shared *shared = (void *)start;
-    shared->magic = TWINI_MAGIC;
     shared->workers = workers;
     shared->batches = batches;
     shared->ring_mask = ring - 1;

@@ -63,12 +63,6 @@ bool twini_range_is_over(const struct twini_range *range)
     return w.state == TWINI_RANGE_CLOSED || (w.state == TWINI_RANGE_IDLE && is_empty(w));
 }
 
-bool twini_range_is_untouched(const struct twini_range *range)
-{
-    struct twini_range_word w = look(range);
-    return w.state == TWINI_RANGE_IDLE && w.thief == 0;
-}
-
 bool twini_range_close(struct twini_range *range)
 {
     struct twini_range_word w = look(range);

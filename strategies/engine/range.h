@@ -26,7 +26,6 @@ void twini_range_open(struct twini_range *range, size_t first, size_t end);
 /* The caller: IDLE{} -> CLOSED. False: its worker is inside (again), or chunks are left. */
 bool twini_range_close(struct twini_range *range);
 bool twini_range_is_over(const struct twini_range *range); /* IDLE{} */
-bool twini_range_is_untouched(const struct twini_range *range);
 /* The caller, when no worker is left: drops what is left. */
 void twini_range_drop(struct twini_range *range);
 

@@ -127,7 +127,6 @@ struct twini_worker_block {
     alignas(TWINI_LINE) struct twini_doorbell bell; /* waiter: the worker alone */
     _Atomic int state;                              /* enum; writers: worker, supervisor */
     _Atomic pid_t pid;                              /* writer: supervisor; 0: none */
-    int initializer_code; /* writer: the worker, before it leaves for that reason */
     /* writer: the worker (relaxed: counters and post-mortem only); reader: caller, supervisor */
     alignas(TWINI_LINE) _Atomic(size_t) item; /* of a map: the item being computed */
     _Atomic uint64_t tasks, chunks, claims, steals, parks;
@@ -145,7 +144,6 @@ enum twini_engine_phase { TWINI_WORK, TWINI_LEAVE, TWINI_KILL };
 
 struct twini_shared {
     /* constant after open */
-    uint32_t magic;
     uint32_t workers, batches, ring_mask;
     uint32_t cpus;
     enum twin_wait_policy wait;
@@ -191,7 +189,6 @@ struct twini_shared {
     _Atomic uint32_t *ring;
     struct twini_batch *batch;
 };
-enum { TWINI_MAGIC = 0x74776e31 };
 
 static inline struct twini_range *twini_range_of(struct twini_shared *shared, unsigned slot,
                                                  unsigned worker)

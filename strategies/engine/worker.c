@@ -150,14 +150,13 @@ int twini_worker_main(struct twini_shared *shared, unsigned number)
     if (shared->initializer) {
         int code = shared->initializer(shared->initializer_arg);
         if (code != 0) {
-            me.block->initializer_code = code;
-            /* order: release; pairs with acquire in the supervisor; publishes the code */
+            /* order: release; pairs with acquire in the supervisor */
             atomic_store_explicit(&me.block->state, TWINI_GIVEN_UP, memory_order_release);
             return code;
         }
     }
-    me.repairs_seen =
-        UINT64_MAX; /* whoever was here before may have died looking: look everywhere */
+    /* whoever was here before may have died looking: look everywhere */
+    me.repairs_seen = UINT64_MAX;
     atomic_store_explicit(&me.block->state, TWINI_WORKING, memory_order_release); /* as above */
     if (atomic_load_explicit(&shared->opened, memory_order_acquire) == 0)
         twini_ring_caller(shared, TWINI_TARGET_OPEN);
