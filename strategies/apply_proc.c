@@ -1,12 +1,11 @@
 /* apply_proc.c: apply on processes: one call in a worker, its result awaited. Its twin is
  * apply_omp.c.
  *
- * The call travels in a batch of one (apply_async and the executor fill larger ones: the worker's
- * half here serves them all). The caller spins for some microseconds, since a wake costs a hundred
- * times what a short task does, then sleeps. Nothing is allocated for arguments and results that
- * fit inline. */
-#include "engine/batch.h"
-#include "engine/batch_word.h"
+ * The worker's half here serves apply_async and the executor as well. The caller spins for some
+ * microseconds, since a wake costs a hundred times what a short task does, then sleeps. Nothing is
+ * allocated for arguments and results that fit inline. */
+#include "engine/awake.h"
+#include "engine/submit.h"
 #include "engine/worker.h"
 #include "map_proc.h"
 
@@ -14,21 +13,18 @@
 
 /* ---- claim, run ---------------------------------------------------------- */
 
-bool twini_call_work(struct twini_worker *me, bool everywhere)
+bool twini_call_work(struct twini_worker *me)
 {
-    uint32_t number;
-    struct twini_batch_word word;
+    bool worked = false;
     /* report: begin apply */
-    /* in a worker: the claim takes the batch and names its first call as running, in one swap */
-    if (!twini_batch_claim(me, everywhere, &number, &word))
-        return false;
-    do {
-        struct twini_call *call = &me->shared->batch[number].calls[word.next - 1];
+    /* in a worker: the claim names the owner in the same swap */
+    for (uint32_t line; (line = twini_call_claim(me)) != TWINI_NO_LINE; worked = true) {
+        struct twini_call *call = &me->shared->calls[line];
         call->code = call->task(twini_call_result(call), twini_call_item(call), call->context);
-        call->outcome = TWINI_RAN;
         twini_count(&me->block->tasks, 1);
-    } while (twini_batch_next(me->shared, number, &word)); /* publishes one call, starts the next */
-    return true;
+        twini_call_finish(me, line); /* publishes the outcome */
+    }
+    return worked;
 }
 
 /* ---- publish, wait ------------------------------------------------------- */
@@ -36,8 +32,9 @@ bool twini_call_work(struct twini_worker *me, bool everywhere)
 static int call_and_wait(struct twini_proc *proc, const struct twin_call *call,
                          struct twini_proc_future *future)
 {
-    /* in the caller: seal a batch of one, spin, ring if nobody has taken it, sleep */
-    int error = twini_batch_submit(proc, call, future);
+    /* in the caller: publish, spin, ring if nobody has taken it, sleep */
+    twini_hurry(proc->shared, true);
+    int error = twini_submit(proc, call, future);
     if (!error)
         (void)twini_proc_wait(proc, twini_future_ready, future, future, 0, INT64_MAX);
     return error ? error : future->base.error;

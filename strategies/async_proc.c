@@ -1,10 +1,11 @@
 /* async_proc.c: apply_async and map_async on processes, and the table of the process backend. Its
  * twin is async_omp.c.
  *
- * apply_async only publishes: the call is written into a batch, workers take batches of up to 64 of
- * them, outcomes are collected when somebody waits or room is needed. A map_async is a map that
+ * apply_async only publishes: the call is written into a line of its own, workers claim runs of
+ * lines, outcomes are collected when somebody waits or room is needed. A map_async is a map that
  * nobody waits for yet: it holds a slot from begin until its outcome was collected. */
-#include "engine/batch.h"
+#include "engine/awake.h"
+#include "engine/submit.h"
 #include "map_proc.h"
 
 #include <stdlib.h>
@@ -21,9 +22,11 @@ static int apply_async(struct twin_pool *pool, const struct twin_call *call,
     if (!future)
         return TWIN_ENOMEM;
     pthread_mutex_lock(&proc->lock);
-    int error = twini_batch_submit(proc, call, future);
+    int error = twini_submit(proc, call, future);
+    twini_hurry(proc->shared, false);
     if (!error)
-        twini_batch_ring(proc, false); /* wakes a sleeper, if one is due */
+        proc->wakes +=
+            twini_ring_for_call(proc->shared, false); /* wakes a sleeper, if one is due */
     pthread_mutex_unlock(&proc->lock);
     if (error) {
         twini_proc_free_future(&future->base);
@@ -81,7 +84,7 @@ static int begin(struct twini_proc *proc, struct twini_proc_future *future)
         error = twini_map_begin(proc, &seen, &slot);
     if (error)
         return error;
-    future->index = slot;
+    future->line = slot;
     proc->map_future[slot] = future;
     (void)twini_future_start(&future->base); /* workers have been woken: it cannot be cancelled */
     return 0;
@@ -167,7 +170,7 @@ static int cancel(struct twin_future *base)
     struct twini_proc *proc = twini_proc_of(base->pool);
     pthread_mutex_lock(&proc->lock);
     int error = 0;
-    if (!twini_future_is_final(base) && (base->is_map || twini_batch_cancel(proc, future) != 0))
+    if (!twini_future_is_final(base) && (base->is_map || !twini_cancel_call(proc, future)))
         twini_proc_collect(proc);
     if (!twini_future_is_final(base))
         error = TWIN_ENOTSUP; /* it runs */
@@ -196,7 +199,7 @@ static void cancel_pending(struct twin_pool *pool)
 {
     struct twini_proc *proc = twini_proc_of(pool);
     pthread_mutex_lock(&proc->lock);
-    twini_batch_cancel_all(proc);
+    twini_cancel_calls(proc);
     pthread_mutex_unlock(&proc->lock);
 }
 

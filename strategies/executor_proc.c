@@ -5,7 +5,8 @@
  * flight: so an executor that is used for one call at a time has one worker. A map is cut into
  * chunks, each chunk a call of its own with a future of its own, submitted a window ahead of where
  * the reader is. */
-#include "engine/batch.h"
+#include "engine/awake.h"
+#include "engine/submit.h"
 #include "map_proc.h"
 
 #include <stdlib.h>
@@ -15,13 +16,15 @@ enum { WINDOW = 4096 };
 
 /* ---- submit -------------------------------------------------------------- */
 
-/* Starts one more worker if this call would otherwise find none. Lock held. */
+/* Starts one more worker if all there are may have a call already. (Whether one sleeps or spins at
+ * the moment does not tell: several calls may count on it.) Lock held. */
 static void start_worker_if_needed(struct twini_proc *proc)
 {
-    struct twini_shared *shared = proc->shared;
-    uint32_t wanted = atomic_load_explicit(&shared->wanted, memory_order_relaxed); /* ours */
-    if (wanted < shared->workers && wanted <= proc->in_flight && !twini_any_parked(shared) &&
-        !twini_any_spinner(shared))
+    uint32_t wanted = atomic_load_explicit(&proc->shared->wanted, memory_order_relaxed); /* ours */
+    if (wanted >= proc->pool->options.workers || wanted > proc->in_flight)
+        return;
+    twini_collect_calls(proc, false);
+    if (wanted <= proc->in_flight)
         twini_proc_want(proc, wanted + 1);
 }
 
@@ -35,9 +38,11 @@ int twini_executor_submit_proc(struct twin_pool *pool, const struct twin_call *c
     /* report: begin executor */
     pthread_mutex_lock(&proc->lock);
     start_worker_if_needed(proc);
-    int error = twini_batch_submit(proc, call, future);
+    int error = twini_submit(proc, call, future);
+    twini_hurry(proc->shared, false);
     if (!error)
-        twini_batch_ring(proc, false); /* wakes a sleeper, if one is due */
+        proc->wakes +=
+            twini_ring_for_call(proc->shared, false); /* wakes a sleeper, if one is due */
     pthread_mutex_unlock(&proc->lock);
     /* report: end executor */
     if (error)

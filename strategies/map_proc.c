@@ -8,7 +8,7 @@
  * Memory in place is used where it is. Anything else is copied through the arena in windows, so
  * that staging needs little memory and what is copied is still in a cache when it is used. */
 #include "map_proc.h"
-#include "engine/batch.h"
+#include "engine/awake.h"
 #include "engine/populate.h"
 #include "engine/range.h"
 #include "engine/worker.h"
@@ -65,7 +65,7 @@ static bool work_in_slot(struct twini_worker *me, unsigned number)
     size_t chunk;
     if (!twini_range_enter(own, &chunk)) /* the claim: owner, chunk and state in one swap */
         return false;
-    twini_batch_pass_on(me);
+    twini_pass_on(me);
     bool worked = false;
     do {
         if (chunk == SIZE_MAX)
@@ -83,7 +83,7 @@ static bool work_in_slot(struct twini_worker *me, unsigned number)
 
 static bool has_ended(struct twini_shared *shared, unsigned number)
 {
-    for (unsigned w = 0; w < shared->workers; w++)
+    for (unsigned w = 0; w < twini_width(&shared->maps[number]); w++)
         if (!twini_range_is_over(twini_range_of(shared, number, w)))
             return false;
     return true;
@@ -91,7 +91,7 @@ static bool has_ended(struct twini_shared *shared, unsigned number)
 
 static bool has_chunks(struct twini_shared *shared, unsigned number, unsigned me)
 {
-    for (unsigned w = 0; w < shared->workers; w++)
+    for (unsigned w = 0; w < twini_width(&shared->maps[number]); w++)
         if (twini_range_has_chunks(twini_range_of(shared, number, w), w == me))
             return true;
     return false;
@@ -141,7 +141,7 @@ void twini_map_repair(struct twini_shared *shared, unsigned worker, pid_t pid, i
 
 static bool close_slot(struct twini_shared *shared, unsigned number)
 {
-    for (unsigned w = 0; w < shared->workers; w++)
+    for (unsigned w = 0; w < twini_width(&shared->maps[number]); w++)
         if (!twini_range_close(twini_range_of(shared, number, w)))
             return false;
     return true;
@@ -170,7 +170,7 @@ int twini_map_begin(struct twini_proc *proc, const struct twin_map *map, unsigne
                               twini_deadline_ns(1000000));
     if (proc->broken)
         return TWIN_EWORKER;
-    unsigned number = *chosen = (unsigned)found, workers = shared->workers;
+    unsigned number = *chosen = (unsigned)found, workers = proc->pool->options.workers;
     struct twini_map_slot *slot = &shared->maps[number];
     struct twini_plan plan = twini_plan_make(map->count, map->chunk, workers, TWINI_MOST_CHUNKS);
     proc->slot_in_use[number] = true;
@@ -179,6 +179,8 @@ int twini_map_begin(struct twini_proc *proc, const struct twin_map *map, unsigne
     slot->map = *map;
     slot->chunk = plan.chunk;
     slot->chunks = plan.chunks;
+    /* relaxed: as below */
+    atomic_store_explicit(&slot->width, workers, memory_order_relaxed);
     /* relaxed: twini_range_open() publishes all of it */
     atomic_store_explicit(&slot->lowest_failed, SIZE_MAX, memory_order_relaxed);
     atomic_store_explicit(&slot->death_pid, 0, memory_order_relaxed);
@@ -211,7 +213,7 @@ void twini_map_give_up(struct twini_proc *proc)
 void twini_map_drop_all(struct twini_proc *proc)
 {
     for (unsigned number = 0; number < TWINI_MAP_SLOTS; number++)
-        for (unsigned w = 0; w < proc->shared->workers; w++)
+        for (unsigned w = 0; w < twini_width(&proc->shared->maps[number]); w++)
             twini_range_drop(twini_range_of(proc->shared, number, w));
 }
 
@@ -227,7 +229,7 @@ int twini_map_end(struct twini_proc *proc, unsigned number, struct twin_failure 
     struct twini_shared *shared = proc->shared;
     struct twini_map_slot *slot = &shared->maps[number];
     *failure = (struct twin_failure){.kind = TWIN_FAILURE_NONE, .index = SIZE_MAX};
-    for (unsigned w = 0; w < shared->workers; w++) {
+    for (unsigned w = 0; w < twini_width(&shared->maps[number]); w++) {
         struct twini_range *range = twini_range_of(shared, number, w);
         if (range->failed_index < failure->index)
             *failure = (struct twin_failure){.kind = TWIN_FAILURE_TASK,
@@ -320,10 +322,11 @@ static int run_windows(struct twini_proc *proc, const struct twin_map *map, cons
 {
     size_t each = map->item_size * stage_items + map->result_size * stage_results;
     size_t chunk =
-        twini_plan_make(map->count, map->chunk, proc->shared->workers, TWINI_MOST_CHUNKS).chunk;
+        twini_plan_make(map->count, map->chunk, proc->pool->options.workers, TWINI_MOST_CHUNKS)
+            .chunk;
     size_t window = window_bytes / each / chunk * chunk;
-    if (window < chunk * proc->shared->workers) /* each worker one chunk at least */
-        window = chunk * proc->shared->workers;
+    if (window < chunk * proc->pool->options.workers) /* each worker one chunk at least */
+        window = chunk * proc->pool->options.workers;
     if (window > map->count)
         window = map->count;
     size_t items_bytes = align64(window * map->item_size * stage_items);

@@ -2,6 +2,8 @@
  * caller's process with every signal blocked; there is no supervisor, for a thread does not die
  * alone. */
 #include "engine/control_runtime.h"
+#include "engine/awake.h"
+#include "engine/proc_runtime.h"
 #include "engine/worker.h"
 #include "map_proc.h"
 
@@ -57,7 +59,7 @@ static int start_wanted(struct twini_proc *proc)
 
 static int start(struct twini_proc *proc)
 {
-    proc->threads = calloc(proc->shared->workers, sizeof *proc->threads);
+    proc->threads = calloc(TWINI_MOST_WORKERS, sizeof *proc->threads);
     if (!proc->threads)
         return TWIN_ENOMEM;
     errno = start_wanted(proc);

@@ -3,10 +3,11 @@
  * Waiting: of the threads of the caller's process one leads: it alone sleeps on the shared bell,
  * the others on a condition variable that workers never see (a process-shared one hangs when a
  * waiter is killed). The leader says for what it wants to be rung, looks once more, then sleeps; it
- * wakes ten times a second while it waits, because a supervisor that was killed cannot ring. An
+ * wakes every 4 ms while it waits, because a supervisor that was killed cannot ring. An
  * idle pool waits for nothing. */
 #include "engine/proc_runtime.h"
-#include "engine/batch.h"
+#include "engine/awake.h"
+#include "engine/submit.h"
 #include "map_proc.h"
 
 #include <errno.h>
@@ -14,8 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-static const int64_t heartbeat_ns = 100000000, spin_ns = 20000, ring_window_ns = 50000,
-                     grace_ns = 500;
+static const int64_t heartbeat_ns = 4000000, spin_ns = 20000, nap_ns = 50000, grace_ns = 500;
 
 /* ---- memory -------------------------------------------------------------- */
 
@@ -26,32 +26,29 @@ static size_t place(size_t *at, size_t bytes)
     return here;
 }
 
+/* Maps all of it. Pages that nobody touches take no memory. */
 static int map_shared(struct twini_proc *proc, const struct twin_pool_options *options)
 {
-    uint32_t workers = options->workers,
-             batches = (uint32_t)options->max_pending + TWINI_BATCH_CALLS;
-    uint32_t ring = 2;
-    while (ring < 2 * batches)
-        ring *= 2;
+    size_t lines = 64;
+    while (lines < 2 * options->max_pending)
+        lines *= 2;
     size_t size = 0;
     place(&size, sizeof(struct twini_shared));
-    size_t worker_at = place(&size, workers * sizeof(struct twini_worker_block));
-    size_t ranges_at = place(&size, (size_t)TWINI_MAP_SLOTS * workers * sizeof(struct twini_range));
-    size_t ring_at = place(&size, ring * sizeof(uint32_t));
-    size_t batch_at = place(&size, batches * sizeof(struct twini_batch));
+    size_t worker_at = place(&size, TWINI_MOST_WORKERS * sizeof(struct twini_worker_block));
+    size_t ranges_at =
+        place(&size, (size_t)TWINI_MAP_SLOTS * TWINI_MOST_WORKERS * sizeof(struct twini_range));
+    size_t calls_at = place(&size, lines * sizeof(struct twini_call));
     char *start =
         mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (start == MAP_FAILED)
         return TWIN_ENOMEM;
     struct twini_shared *shared = (void *)start;
-    shared->workers = workers;
-    shared->batches = batches;
-    shared->ring_mask = ring - 1;
+    shared->call_mask = (uint32_t)lines - 1;
     shared->cpus = twin_usable_cpus();
     shared->wait = options->wait;
     shared->processes = proc->carrier->processes;
     shared->spin_ns = spin_ns;
-    shared->ring_window_ns = options->wait == TWIN_WAIT_BLOCK ? 0 : ring_window_ns;
+    shared->nap_ns = options->wait == TWIN_WAIT_BLOCK ? 0 : nap_ns;
     /* one CPU is left to the caller, who submits */
     shared->spin_slots = shared->cpus > TWINI_SPIN_SLOTS ? TWINI_SPIN_SLOTS
                          : shared->cpus > 1              ? shared->cpus - 1
@@ -60,28 +57,10 @@ static int map_shared(struct twini_proc *proc, const struct twin_pool_options *o
     shared->initializer_arg = options->initializer_arg;
     shared->worker = (void *)(start + worker_at);
     shared->ranges = (void *)(start + ranges_at);
-    shared->ring = (void *)(start + ring_at);
-    shared->batch = (void *)(start + batch_at);
+    shared->calls = (void *)(start + calls_at);
     twini_doorbell_init(&shared->bell);
-    for (uint32_t w = 0; w < workers; w++)
-        twini_doorbell_init(&shared->worker[w].bell);
     proc->shared = shared;
     proc->shared_size = size;
-    return 0;
-}
-
-static int make_accounts(struct twini_proc *proc)
-{
-    uint32_t batches = proc->shared->batches;
-    proc->account = calloc(batches, sizeof *proc->account);
-    proc->free_batches = calloc(batches, sizeof *proc->free_batches);
-    if (!proc->account || !proc->free_batches)
-        return TWIN_ENOMEM;
-    while (proc->free_count < batches) { /* so that batch 0 is used first */
-        proc->free_batches[proc->free_count] = batches - 1 - proc->free_count;
-        proc->free_count++;
-    }
-    proc->oldest = proc->newest = TWINI_NONE;
     return 0;
 }
 
@@ -127,6 +106,17 @@ static int await_workers(struct twini_proc *proc)
     return 0;
 }
 
+/* Bells first: whoever sees a number may ring it. */
+static void set_wanted(struct twini_shared *shared, uint32_t count)
+{
+    uint32_t numbers = atomic_load_explicit(&shared->numbers, memory_order_relaxed); /* ours */
+    for (; numbers < count; numbers++)
+        twini_doorbell_init(&shared->worker[numbers].bell);
+    /* order: release, both; pair with acquire in twini_numbers() and in the supervisor */
+    atomic_store_explicit(&shared->numbers, numbers, memory_order_release);
+    atomic_store_explicit(&shared->wanted, count, memory_order_release);
+}
+
 int twini_proc_open_on(struct twin_pool *pool, const struct twini_carrier *carrier)
 {
     struct twini_proc *proc = calloc(1, sizeof *proc);
@@ -140,11 +130,9 @@ int twini_proc_open_on(struct twin_pool *pool, const struct twini_carrier *carri
     pool->engine = proc;
     int error = map_shared(proc, &pool->options);
     if (!error)
-        error = make_accounts(proc);
+        error = twini_submit_init(proc);
     if (!error) {
-        /* relaxed: nobody is there yet */
-        atomic_store_explicit(&proc->shared->wanted, pool->on_demand ? 0 : pool->options.workers,
-                              memory_order_relaxed);
+        set_wanted(proc->shared, pool->on_demand ? 0 : pool->options.workers);
         error = carrier->start(proc);
     }
     if (!error)
@@ -169,12 +157,11 @@ int twini_proc_open(struct twin_pool *pool)
 void twini_proc_want(struct twini_proc *proc, uint32_t count)
 {
     struct twini_shared *shared = proc->shared;
-    if (count > shared->workers)
-        count = shared->workers;
+    if (count > proc->pool->options.workers)
+        count = proc->pool->options.workers;
     if (count <= atomic_load_explicit(&shared->wanted, memory_order_relaxed)) /* ours */
         return;
-    /* order: release; pairs with acquire in the supervisor, which the event wakes */
-    atomic_store_explicit(&shared->wanted, count, memory_order_release);
+    set_wanted(shared, count);
     proc->carrier->grow(proc);
 }
 
@@ -182,7 +169,7 @@ void twini_proc_want(struct twini_proc *proc, uint32_t count)
 
 void twini_proc_collect(struct twini_proc *proc)
 {
-    twini_batch_collect_all(proc);
+    twini_collect_calls(proc, false);
     twini_map_collect(proc);
 }
 
@@ -191,7 +178,7 @@ static void break_pool(struct twini_proc *proc)
 {
     twini_proc_collect(proc);
     proc->broken = true;
-    twini_batch_abandon(proc);
+    twini_abandon_calls(proc);
     twini_map_abandon(proc);
     pthread_cond_broadcast(&proc->follower);
 }
@@ -204,13 +191,15 @@ static void spin_for(struct twini_proc *proc, const struct twini_proc_future *on
                      int64_t deadline_ns)
 {
     struct twini_shared *shared = proc->shared;
+    twini_hurry(shared, true);
     bool always = shared->wait == TWIN_WAIT_SPIN;
     unsigned parked = twini_count_parked(shared);
-    if (shared->wait == TWIN_WAIT_BLOCK || (!always && shared->workers - parked >= shared->cpus))
+    uint32_t wanted = atomic_load_explicit(&shared->wanted, memory_order_relaxed); /* ours */
+    if (shared->wait == TWIN_WAIT_BLOCK || (!always && wanted >= shared->cpus + parked))
         return;
-    bool rung = parked == shared->workers;
+    bool rung = parked >= wanted;
     if (rung)
-        twini_batch_ring(proc, true);
+        proc->wakes += twini_ring_for_call(shared, true);
     pthread_mutex_unlock(&proc->lock);
     int64_t now = twini_now_ns(), ring_at = now + grace_ns;
     int64_t end = now + (always ? heartbeat_ns : shared->spin_ns);
@@ -219,17 +208,28 @@ static void spin_for(struct twini_proc *proc, const struct twini_proc_future *on
     for (bool ended = false; !ended && now < end; now = twini_now_ns()) {
         for (int i = 0; i < 16 && !ended; i++) {
             twini_relax();
-            ended = twini_batch_has_ended(proc, only);
+            ended = twini_call_has_ended(twini_future_word(proc, only));
         }
         if (!ended && !rung && now >= ring_at) {
             pthread_mutex_lock(&proc->lock);
-            if (twini_batch_any_waits(shared))
-                twini_batch_ring(proc, true);
+            if (twini_any_unclaimed(shared))
+                proc->wakes += twini_ring_for_call(shared, true);
             pthread_mutex_unlock(&proc->lock);
             rung = true;
         }
     }
     pthread_mutex_lock(&proc->lock);
+}
+
+static void collect_for(struct twini_proc *proc, const struct twini_proc_future *only,
+                        bool thorough)
+{
+    if (only) {
+        twini_collect_from(proc, only->line);
+    } else {
+        twini_collect_calls(proc, thorough);
+        twini_map_collect(proc);
+    }
 }
 
 /* Sleeps until rung, the deadline or the next heartbeat. Lock held at entry and at return. */
@@ -239,17 +239,14 @@ static void lead(struct twini_proc *proc, bool (*ready)(void *), void *arg,
     struct twini_shared *shared = proc->shared;
     proc->has_leader = true;
     if (only) {
-        target = TWINI_TARGET_CALL(only->batch, only->index);
+        target = TWINI_TARGET_CALL(only->line);
         spin_for(proc, only, deadline_ns);
     }
-    if (twini_batch_any_waits(shared))
-        twini_batch_ring(proc, true);
+    if (twini_any_unclaimed(shared))
+        proc->wakes += twini_ring_for_call(shared, true);
     /* order: seq_cst; we say what we sleep for, then look once more: doorbell.c */
     atomic_store_explicit(&shared->target, target, memory_order_seq_cst);
-    if (only)
-        twini_batch_collect(proc, only->batch);
-    else
-        twini_proc_collect(proc);
+    collect_for(proc, only, true);
     if (!ready || !ready(arg)) {
         int64_t beat = twini_now_ns() + heartbeat_ns;
         proc->caller_parks++;
@@ -284,10 +281,7 @@ int twini_proc_wait(struct twini_proc *proc, bool (*ready)(void *), void *arg,
                     const struct twini_proc_future *only, uint64_t target, int64_t deadline_ns)
 {
     for (bool waited = false;; waited = true) {
-        if (only)
-            twini_batch_collect(proc, only->batch);
-        else
-            twini_proc_collect(proc);
+        collect_for(proc, only, false);
         if (ready ? ready(arg) : waited)
             return 0;
         if (deadline_ns != INT64_MAX && twini_now_ns() >= deadline_ns)
@@ -333,7 +327,7 @@ void twini_proc_look(struct twin_future *future)
     if (!twini_future_is_final(future))
         twini_proc_collect(proc);
     if (!twini_future_is_final(future) && !future->is_map &&
-        twini_batch_has_started(proc, (struct twini_proc_future *)future))
+        twini_call_has_owner(twini_future_word(proc, (struct twini_proc_future *)future)))
         (void)twini_future_start(future);
     pthread_mutex_unlock(&proc->lock);
 }
@@ -349,7 +343,7 @@ int twini_proc_wait_for(struct twin_pool *pool, const struct twini_wait *wait)
         return 0;
     }
     if (only && only->base.is_map) {
-        target = TWINI_TARGET_MAP(only->index);
+        target = TWINI_TARGET_MAP(only->line);
         only = NULL;
     }
     int error = twini_proc_wait(proc, wait->ready, wait->arg, only, target, wait->deadline_ns);
@@ -392,7 +386,7 @@ int twini_proc_terminate(struct twin_pool *pool)
     struct twini_proc *proc = twini_proc_of(pool);
     pthread_mutex_lock(&proc->lock);
     proc->terminated = true;
-    twini_batch_cancel_all(proc);
+    twini_cancel_calls(proc);
     twini_map_give_up(proc);
     stop(proc, TWINI_KILL);
     break_pool(proc);
@@ -409,8 +403,7 @@ void twini_proc_free(struct twin_pool *pool)
         (void)munmap(proc->shared, proc->shared_size);
     pthread_cond_destroy(&proc->follower);
     pthread_mutex_destroy(&proc->lock);
-    free(proc->account);
-    free(proc->free_batches);
+    twini_submit_fini(proc);
     free(proc);
     pool->engine = NULL;
 }
@@ -420,7 +413,7 @@ void twini_proc_stats(struct twin_pool *pool, struct twin_stats *stats)
     struct twini_proc *proc = twini_proc_of(pool);
     struct twini_shared *shared = proc->shared;
     pthread_mutex_lock(&proc->lock);
-    for (uint32_t w = 0; w < shared->workers; w++) {
+    for (uint32_t w = 0; w < twini_numbers(shared); w++) {
         struct twini_worker_block *block = &shared->worker[w];
         /* relaxed: counters; exact when nothing is in flight */
         stats->tasks += atomic_load_explicit(&block->tasks, memory_order_relaxed);

@@ -33,20 +33,12 @@ extern const struct twini_carrier twini_process_carrier, twini_thread_carrier;
 /* A single call's or a map's future. */
 struct twini_proc_future {
     struct twin_future base;
-    bool on_stack; /* its memory is the caller's: apply */
-    uint32_t batch, index;
+    bool on_stack;        /* its memory is the caller's: apply */
+    uint32_t line;        /* of a call; of map_async the slot */
     void *block;          /* of the arena: context, item, result that did not fit inline; or NULL */
     struct twin_map *map; /* of map_async, as the caller gave it: where staged results land */
     const void *context;  /* of map_async: the copy, or as given */
     void *staged_items, *staged_results;
-};
-
-/* What the caller knows of a batch in use. */
-struct twini_batch_account {
-    struct twini_proc_future *futures[TWINI_BATCH_CALLS];
-    uint32_t previous, next; /* in order of sealing */
-    uint8_t collected;       /* calls before it have been given to their futures */
-    bool in_use;
 };
 
 struct twini_proc {
@@ -62,11 +54,10 @@ struct twini_proc {
     bool in_scope;
     bool terminated; /* what was not finished was dropped */
 
-    struct twini_batch_account *account; /* beside each shared batch */
-    uint32_t *free_batches, free_count;
-    uint32_t oldest, newest; /* batches in use; TWINI_NONE */
-    size_t in_flight;        /* calls without an outcome */
-    bool in_window;          /* the last call was sealed without a ring: twini_batch_ring() */
+    uint64_t *in_use;                   /* bit: the line holds a call that was not collected */
+    struct twini_proc_future **futures; /* whose call it is */
+    uint64_t oldest, tail;              /* positions: none in use is below; the next one */
+    size_t in_flight;                   /* calls without an outcome */
 
     bool slot_in_use[TWINI_MAP_SLOTS];
     struct twini_proc_future *map_future[TWINI_MAP_SLOTS]; /* of map_async */
@@ -81,7 +72,6 @@ struct twini_proc {
     /* thread carrier */
     pthread_t *threads;
 };
-#define TWINI_NONE UINT32_MAX
 
 static inline struct twini_proc *twini_proc_of(struct twin_pool *pool)
 {

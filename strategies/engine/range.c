@@ -147,8 +147,9 @@ static void land(struct twini_range *range, unsigned first, unsigned end, unsign
 bool twini_range_steal(struct twini_shared *shared, unsigned slot, unsigned me)
 {
     struct twini_range *own = twini_range_of(shared, slot, me);
-    for (unsigned i = 1; i < shared->workers; i++) {
-        struct twini_range *victim = twini_range_of(shared, slot, (me + i) % shared->workers);
+    unsigned width = twini_width(&shared->maps[slot]);
+    for (unsigned i = 1; i < width; i++) {
+        struct twini_range *victim = twini_range_of(shared, slot, (me + i) % width);
         struct twini_range_word w = look(victim);
         while (may_be_robbed(w)) {
             struct twini_range_word to = w;
@@ -177,7 +178,7 @@ bool twini_range_repair(struct twini_shared *shared, unsigned slot, unsigned dea
         return false;
     bool lost = w.state == TWINI_RANGE_BUSY;
     *chunk = w.next - 1;
-    for (unsigned v = 0; v < shared->workers; v++) {
+    for (unsigned v = 0; v < twini_width(&shared->maps[slot]); v++) {
         struct twini_range *victim = twini_range_of(shared, slot, v);
         if (look(victim).thief != dead + 1)
             continue;

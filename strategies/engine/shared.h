@@ -4,13 +4,14 @@
  * means the same everywhere, and nothing has a name that could be leaked. A struct here is what all
  * see; what only the caller's process knows is struct twini_proc (proc_runtime.h).
  *
- * The five truths. Everything else (head, tail, open masks, targets) is a hint, and may be stale:
- *   1. a batch's word says who owns the batch, which of its calls runs, and which are still to run;
+ * The five truths. Everything else (head, tail, ranges of positions, targets) is a hint, and may be
+ * stale:
+ *   1. a call's word says whether the call waits, who runs it, or what became of it;
  *   2. a range's word says which chunks of a map a worker still has, and whether it runs one;
  *   3. each is moved by compare-and-swap alone, so claim and ownership are one instruction;
  *   4. only the supervisor speaks for a dead worker, after waitid() has told it and before the pid
  * is given back; then it bumps  repairs  and rings every sleeper;
- *   5. a word is used anew only when all of its last use was collected.
+ *   5. a call's line, or a map's slot, is used anew only when its last use was collected.
  * No lock is in here: a worker that is killed anywhere can hold nothing that others need.
  *
  * Every block is aligned to a cache line and names its writer. */
@@ -28,56 +29,55 @@
 
 #define TWINI_LINE 64
 enum {
-    TWINI_BATCH_CALLS = 64,
+    TWINI_MOST_RUN = 64, /* positions that a worker claims at once */
     TWINI_MAP_SLOTS = 8,
     TWINI_MOST_WORKERS = 1024,
     TWINI_INLINE_BYTES = 32,
     TWINI_SPIN_SLOTS = 8
 };
 
-/* ---- batches: the unit of hand-out of single calls ----------------------- */
+/* ---- single calls -------------------------------------------------------- */
 
-enum twini_outcome { TWINI_NO_OUTCOME, TWINI_RAN, TWINI_LOST };
+enum twini_call_state {
+    TWINI_CALL_UNUSED,
+    TWINI_CALL_WAITING,   /* anybody's */
+    TWINI_CALL_RUNNING,   /* the owner's */
+    TWINI_CALL_STOPPED,   /* the owner's, who is to be killed: the caller has cancelled it */
+    TWINI_CALL_OVERDUE,   /* the owner's, who is to be killed: its time is over */
+    TWINI_CALL_DONE,      /* this and those below are outcomes: code is what the task returned */
+    TWINI_CALL_LOST,      /* its worker died: pid, and code is the wait status */
+    TWINI_CALL_CANCELLED, /* before it started, or its worker was killed for it */
+    TWINI_CALL_TIMED_OUT  /* its worker was killed for it: as LOST */
+};
 
-/* One call, position-independent, so that it can be moved to another batch.
- * writer: the submitter until the batch is sealed, then the owner of the batch, or the supervisor
- * for a dead one; reader: whoever may write. */
+/* The word of a call, unpacked. */
+struct twini_call_word {
+    uint32_t generation; /* counts the uses of this line */
+    unsigned attempts;   /* 16 bits: how often it was lost and put back */
+    unsigned owner;      /* 12 bits: worker number */
+    unsigned state;      /* 4 bits: enum twini_call_state */
+};
+
+/* One call, its word and its data, in one cache line.
+ * writer: the submitter while it is not in use, then the owner, or the supervisor for a dead one;
+ * reader: whoever may write; of the word all. */
 struct twini_call {
+    alignas(TWINI_LINE) _Atomic uint64_t word;
     twin_task *task;
     void *context;
-    void *block;            /* NULL: item and result are inline; else in this block of the arena */
+    int32_t code;
     uint16_t result_offset; /* of the result from the item, when inline */
-    uint8_t outcome;        /* enum twini_outcome */
-    uint8_t unused;
-    int32_t code; /* what the task returned; of a lost call, the wait status */
+    bool is_away;           /* item and result do not fit inline: u.away */
     union {
         alignas(16) unsigned char bytes[TWINI_INLINE_BYTES];
-        size_t offset[2]; /* of item and result in block */
-        pid_t pid;        /* of a lost call: the worker that died */
+        struct {
+            char *block;         /* of the arena */
+            size_t item, result; /* offsets in it */
+        } away;
+        pid_t pid; /* of a lost call: the worker that died */
     } u;
 };
 static_assert(sizeof(struct twini_call) == TWINI_LINE, "one call, one cache line");
-
-enum twini_batch_state {
-    TWINI_BATCH_FREE,    /* the submitter's: not in use, or being filled */
-    TWINI_BATCH_SEALED,  /* anybody's: calls [next, end) wait, those before have an outcome */
-    TWINI_BATCH_RUNNING, /* the owner's: call next - 1 runs, [next, end) wait */
-    TWINI_BATCH_DONE     /* all calls before end have an outcome; to be collected */
-};
-
-/* The batch word, unpacked. */
-struct twini_batch_word {
-    unsigned generation; /* 20 bits */
-    unsigned owner;      /* 12 bits: worker number */
-    unsigned state;      /* 4 bits */
-    unsigned next, end;  /* 8 bits each */
-};
-
-struct twini_batch {
-    alignas(TWINI_LINE) _Atomic uint64_t word;
-    struct twini_call calls[TWINI_BATCH_CALLS];
-};
-static_assert(sizeof(struct twini_batch) == 65 * TWINI_LINE, "a line for the word, a line a call");
 
 /* ---- maps: owner ranges of chunks ---------------------------------------- */
 
@@ -110,6 +110,7 @@ struct twini_map_slot {
     /* writer: the caller while all ranges are CLOSED; readers: workers that are inside */
     alignas(TWINI_LINE) struct twin_map map; /* context and arrays are addresses that workers see */
     size_t chunk, chunks;
+    _Atomic unsigned width; /* workers that have a range in it */
     /* writers: workers and supervisor, by compare-and-swap downwards: items at or above it need not
      * be computed any more. SIZE_MAX: none has failed. 0: give up. */
     alignas(TWINI_LINE) _Atomic size_t lowest_failed;
@@ -127,6 +128,14 @@ struct twini_worker_block {
     alignas(TWINI_LINE) struct twini_doorbell bell; /* waiter: the worker alone */
     _Atomic int state;                              /* enum; writers: worker, supervisor */
     _Atomic pid_t pid;                              /* writer: supervisor; 0: none */
+    /* The positions [run_first, run_end) that the worker has claimed, calls of which may wait yet;
+     * and a call that waits again because the worker before was lost with it (1 + line; 0: none).
+     * They belong to the number: they stay when the worker dies, until its successor has new ones.
+     * writer: the worker, of again the supervisor after a death; readers: all */
+    alignas(TWINI_LINE) _Atomic uint64_t run_first, run_end;
+    _Atomic uint32_t again;
+    /* writer: the worker; reader: the supervisor. The call that it runs, or is about to claim. */
+    _Atomic uint32_t current;
     /* writer: the worker (relaxed: counters and post-mortem only); reader: caller, supervisor */
     alignas(TWINI_LINE) _Atomic(size_t) item; /* of a map: the item being computed */
     _Atomic uint64_t tasks, chunks, claims, steals, parks;
@@ -137,37 +146,42 @@ struct twini_worker_block {
 enum twini_engine_phase { TWINI_WORK, TWINI_LEAVE, TWINI_KILL };
 
 /* What the caller sleeps for: 0 nothing, TWINI_TARGET_ANY, a call, or a map slot. */
-#define TWINI_TARGET_ANY                UINT64_MAX
-#define TWINI_TARGET_CALL(batch, index) (((uint64_t)1 << 62) | (uint64_t)(batch) << 8 | (index))
-#define TWINI_TARGET_OPEN               ((uint64_t)1 << 60)
-#define TWINI_TARGET_MAP(slot)          (((uint64_t)1 << 61) | (slot))
+#define TWINI_TARGET_ANY        UINT64_MAX
+#define TWINI_TARGET_CALL(line) (((uint64_t)1 << 62) | (line))
+#define TWINI_TARGET_OPEN       ((uint64_t)1 << 60)
+#define TWINI_TARGET_MAP(slot)  (((uint64_t)1 << 61) | (slot))
+
+/* Who has promised to look for work soon (awake): 0 nobody, 1 + a worker that sleeps for a moment
+ * only, or whoever was rung last. */
+#define TWINI_AWAKE_RUNG UINT32_MAX
 
 struct twini_shared {
     /* constant after open */
-    uint32_t workers, batches, ring_mask;
+    uint32_t call_mask; /* lines for calls, less 1: a power of two, twice max_pending at least */
     uint32_t cpus;
     enum twin_wait_policy wait;
     bool processes; /* false: the control arm, whose workers are threads */
-    int64_t spin_ns, ring_window_ns;
+    int64_t spin_ns, nap_ns;
     unsigned spin_slots;
     int (*initializer)(void *);
     void *initializer_arg;
 
-    /* writer: the submitter (under the caller's private lock); readers: workers, who spin here */
-    alignas(TWINI_LINE) _Atomic uint64_t tail; /* ring positions below it are filled */
-    _Atomic uint32_t maps_open;                /* hint: bit s: slot s may have chunks */
-    _Atomic uint32_t maps_opened;              /* counts up with each map */
-    _Atomic int phase;                         /* enum twini_engine_phase */
-    _Atomic uint32_t wanted;                   /* workers that should exist */
-    _Atomic uint32_t batches_used;             /* batches at or above were never used */
-    _Atomic int64_t awake_until_ns;            /* calls may be sealed without a ring until then */
+    /* writer: the caller, seldom (phase last); repairs: the supervisor; readers: all */
+    alignas(TWINI_LINE) _Atomic uint32_t wanted; /* workers that should exist: numbers below it */
+    _Atomic uint32_t numbers;                    /* most that was ever wanted */
+    _Atomic uint32_t maps_open;                  /* hint: bit s: slot s may have chunks */
+    _Atomic uint32_t maps_opened;                /* counts up with each map */
+    _Atomic int phase;                           /* enum twini_engine_phase */
+    _Atomic uint32_t repairs;                    /* deaths: something may wait again */
+    _Atomic bool hurry;                          /* advice: the caller waits for each call */
 
-    alignas(TWINI_LINE) _Atomic uint64_t head; /* hint: no sealed batch is below. writers: all */
+    /* writer: the submitter (under the caller's private lock); readers: workers */
+    alignas(TWINI_LINE) _Atomic uint64_t tail; /* positions below it are filled */
+    alignas(
+        TWINI_LINE) _Atomic uint64_t head; /* positions below it are claimed. writers: workers */
 
     /* writer: the supervisor; readers: workers, caller */
-    alignas(TWINI_LINE) _Atomic uint64_t
-        repairs; /* a batch or range may wait where hints do not tell */
-    _Atomic uint32_t restarts;
+    alignas(TWINI_LINE) _Atomic uint32_t restarts;
     _Atomic uint32_t started; /* workers forked so far, the first of their number */
     _Atomic int opened;       /* 0 not yet, 1 yes, 2 failed: open_errno or initializer */
     int open_errno;
@@ -176,38 +190,47 @@ struct twini_shared {
     alignas(TWINI_LINE) _Atomic uint64_t target; /* writers: the caller sets, the ringer clears */
     struct twini_doorbell bell;                  /* waiter: the caller's one leading thread */
 
+    /* who sleeps: awake.c. writers: workers when they go to sleep and wake, and whoever rings */
+    alignas(TWINI_LINE) _Atomic uint32_t awake;
+    _Atomic uint32_t spinner[TWINI_SPIN_SLOTS];                           /* 0 or 1 + worker */
     alignas(TWINI_LINE) _Atomic uint64_t parked[TWINI_MOST_WORKERS / 64]; /* bit w: may sleep */
-
-    alignas(TWINI_LINE) _Atomic uint32_t spinner[TWINI_SPIN_SLOTS]; /* 0 or 1 + worker */
 
     struct twini_map_slot maps[TWINI_MAP_SLOTS];
 
-    /* behind it, at the offsets that twini_shared_layout() computes: worker blocks, ranges, ring,
-     * batches */
+    /* behind it: worker blocks and, for each map slot, ranges, TWINI_MOST_WORKERS of each (pages
+     * that nobody touches take no memory); then the calls */
     struct twini_worker_block *worker;
-    struct twini_range *ranges; /* slot s, worker w: ranges[s * workers + w] */
-    _Atomic uint32_t *ring;
-    struct twini_batch *batch;
+    struct twini_range *ranges;
+    struct twini_call *calls;
 };
 
 static inline struct twini_range *twini_range_of(struct twini_shared *shared, unsigned slot,
                                                  unsigned worker)
 {
-    return &shared->ranges[(size_t)slot * shared->workers + worker];
+    return &shared->ranges[(size_t)slot * TWINI_MOST_WORKERS + worker];
 }
 
-/* ---- who is awake -------------------------------------------------------- */
+/* Asks for a line that will be written soon. PREFETCHW by name, because the compiler emits it only
+ * for CPUs it is told to have; any x86-64 takes it, at worst as no operation. */
+static inline void twini_fetch_to_write(const void *line)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("prefetchw %0" : : "m"(*(const char *)line));
+#else
+    __builtin_prefetch(line, 1);
+#endif
+}
 
-/* Wakes the caller if it sleeps for this target (or for any). Called after what it waits for was
- * published by a sequentially consistent compare-and-swap. */
-void twini_ring_caller(struct twini_shared *shared, uint64_t target);
-/* Wakes up to count parked workers. Returns how many. */
-unsigned twini_ring_workers(struct twini_shared *shared, unsigned count);
-/* Wakes everybody, asleep or not: after a repair. */
-void twini_ring_all(struct twini_shared *shared);
-/* Whether a worker is (about to be) asleep, or spins for work. */
-bool twini_any_parked(const struct twini_shared *shared);
-unsigned twini_count_parked(const struct twini_shared *shared);
-bool twini_any_spinner(const struct twini_shared *shared);
+static inline unsigned twini_width(const struct twini_map_slot *slot)
+{
+    /* relaxed: who is inside has seen it when he entered; to others it is advice */
+    return atomic_load_explicit(&slot->width, memory_order_relaxed);
+}
+
+static inline unsigned twini_numbers(const struct twini_shared *shared)
+{
+    /* order: acquire; pairs with release in twini_proc_want(); blocks of its numbers are in use */
+    return atomic_load_explicit(&shared->numbers, memory_order_acquire);
+}
 
 #endif

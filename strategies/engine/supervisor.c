@@ -5,13 +5,15 @@
  * may fork a process that has threads by then; and somebody must wait for workers without a handler
  * or a thread in the user's process. The only process that forks workers is this one.
  *
- * A death, step by step: waitid(WNOWAIT) tells it, so the pid is still taken; batches and ranges
+ * A death, step by step: waitid(WNOWAIT) tells it, so the pid is still taken; calls and ranges
  * are repaired; repairs + 1; the pid is given back; a replacement is forked; every sleeper is rung
  * (one who should have rung may be the dead one). Nothing is left when anyone is killed: the
  * supervisor watches the caller by pidfd (PR_SET_PDEATHSIG would follow the thread that opened the
  * pool, not the process), workers get SIGKILL when the supervisor goes, whose one thread is its
  * process. Source: pidfd_open(2), waitid(2), prctl(2), signalfd(2). */
-#include "engine/batch.h"
+#include "engine/awake.h"
+#include "engine/call.h"
+#include "engine/proc_runtime.h"
 #include "engine/worker.h"
 
 #include <errno.h>
@@ -172,7 +174,7 @@ static void bury(struct supervisor *me, unsigned number, pid_t pid, int status)
     struct twini_shared *shared = me->shared;
     struct twini_worker_block *block = &shared->worker[number];
     forget_spinner(shared, number);
-    twini_batch_repair(shared, number, pid, status);
+    twini_call_repair(shared, number, pid, status, 0);
     twini_map_repair(shared, number, pid, status);
     /* order: release; pairs with acquire in work(): what was repaired is to be seen */
     atomic_fetch_add_explicit(&shared->repairs, 1, memory_order_release);
@@ -195,7 +197,7 @@ static void bury_all_dead(struct supervisor *me)
         int status = info.si_code == CLD_EXITED   ? info.si_status << 8
                      : info.si_code == CLD_DUMPED ? info.si_status | 0x80
                                                   : info.si_status;
-        for (unsigned w = 0; w < me->shared->workers; w++)
+        for (unsigned w = 0; w < twini_numbers(me->shared); w++)
             if (atomic_load_explicit(&me->shared->worker[w].pid, memory_order_relaxed) ==
                 info.si_pid) /* ours */
                 bury(me, w, info.si_pid, status);
@@ -207,7 +209,7 @@ static void bury_all_dead(struct supervisor *me)
 
 static void kill_workers(struct supervisor *me)
 {
-    for (unsigned w = 0; w < me->shared->workers; w++) {
+    for (unsigned w = 0; w < twini_numbers(me->shared); w++) {
         pid_t pid =
             atomic_load_explicit(&me->shared->worker[w].pid, memory_order_relaxed); /* ours */
         if (pid > 0)
@@ -344,7 +346,7 @@ static bool has_exited(struct twini_proc *proc, int timeout_ms)
 /* The supervisor was killed, and its workers with it, a moment later: waits for that moment. */
 static void await_orphans(struct twini_proc *proc)
 {
-    for (uint32_t w = 0; w < proc->shared->workers; w++) {
+    for (uint32_t w = 0; w < twini_numbers(proc->shared); w++) {
         pid_t pid = atomic_load_explicit(&proc->shared->worker[w].pid, memory_order_relaxed);
         struct pollfd one = {.fd = pid > 0 ? open_pidfd(pid) : -1, .events = POLLIN};
         if (one.fd >= 0) {

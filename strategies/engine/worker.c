@@ -1,11 +1,11 @@
 /* worker.c: a worker's life: look for work, run it, wait.
  *
- * Work is looked for in a fixed order: single calls, maps, and, after a repair, everywhere. Waiting
- * is spin, then park. Permission to spin is an owner word (who spins, not how many: a count would
+ * Work is looked for in a fixed order: single calls, then maps. Waiting is spin, then park. Permission to spin is an owner word (who spins, not how many: a count would
  * leak with a killed spinner); there are fewer such words than CPUs, and nobody spins while more
  * workers are awake than there are CPUs. An idle worker sleeps on its own bell: an idle pool does
  * nothing at all. */
-#include "engine/worker.h"
+#include "engine/awake.h"
+#include "engine/call.h"
 #include "engine/plan.h"
 #include "strategy.h"
 
@@ -13,40 +13,33 @@
 #include <stdio.h>
 #include <stdio_ext.h>
 
-/* What a waiting worker watches: changes whenever there may be something to do. */
-struct view {
-    uint64_t tail, repairs;
-    uint32_t maps_opened;
-    int phase;
-};
+enum { LOOKS = 32 };
 
-static struct view look_around(struct twini_shared *shared)
+static struct twini_view look_around(struct twini_shared *shared)
 {
-    return (struct view){
-        /* order: acquire; pairs with the submitter's release of each; what it published is readable
-         */
+    return (struct twini_view){
+        /* order: acquire; pairs with the release of who moved each; what it published is readable */
         .tail = atomic_load_explicit(&shared->tail, memory_order_acquire),
         .repairs = atomic_load_explicit(&shared->repairs, memory_order_acquire),
         .maps_opened = atomic_load_explicit(&shared->maps_opened, memory_order_acquire),
+        .wanted = atomic_load_explicit(&shared->wanted, memory_order_acquire),
         .phase = atomic_load_explicit(&shared->phase, memory_order_acquire),
     };
 }
 
-static bool same(struct view a, struct view b)
+static bool still_idle(struct twini_worker *me)
 {
-    return a.tail == b.tail && a.repairs == b.repairs && a.maps_opened == b.maps_opened &&
-           a.phase == b.phase;
+    struct twini_view now = look_around(me->shared);
+    return now.tail == me->seen.tail && now.repairs == me->seen.repairs &&
+           now.maps_opened == me->seen.maps_opened && now.wanted == me->seen.wanted &&
+           now.phase == me->seen.phase;
 }
 
-/* Runs one batch, or what it can of one map. False: nothing was there. */
+/* Runs what single calls there are, and what it can of one map. False: nothing was there. */
 static bool work(struct twini_worker *me)
 {
-    /* order: acquire; pairs with the supervisor's increment after its repairs */
-    uint64_t repairs = atomic_load_explicit(&me->shared->repairs, memory_order_acquire);
-    if (twini_call_work(me, repairs != me->repairs_seen) || twini_map_work(me))
-        return true;
-    me->repairs_seen = repairs; /* only now: the whole ring was seen empty since */
-    return false;
+    bool called = twini_call_work(me);
+    return twini_map_work(me) || called;
 }
 
 /* ---- wait ---------------------------------------------------------------- */
@@ -56,7 +49,8 @@ static bool has_cpu_to_spare(const struct twini_shared *shared)
 {
     /* relaxed: advice on how to wait */
     bool caller_sleeps = atomic_load_explicit(&shared->target, memory_order_relaxed) != 0;
-    return shared->workers - twini_count_parked(shared) + !caller_sleeps <= shared->cpus;
+    uint32_t wanted = atomic_load_explicit(&shared->wanted, memory_order_relaxed);
+    return wanted + !caller_sleeps <= shared->cpus + twini_count_parked(shared);
 }
 
 static _Atomic uint32_t *get_spin_slot(struct twini_worker *me)
@@ -76,7 +70,7 @@ static _Atomic uint32_t *get_spin_slot(struct twini_worker *me)
 }
 
 /* Spins for a while. True: something changed. */
-static bool spin(struct twini_worker *me, struct view seen)
+static bool spin(struct twini_worker *me)
 {
     struct twini_shared *shared = me->shared;
     if (shared->wait == TWIN_WAIT_BLOCK)
@@ -87,65 +81,40 @@ static bool spin(struct twini_worker *me, struct view seen)
     bool changed = false;
     int64_t end = twini_now_ns() + shared->spin_ns;
     do {
-        for (int i = 0; i < 32 && !changed; i++) {
-            twini_relax();
-            changed = !same(seen, look_around(shared));
+        for (int i = 0; i < LOOKS && !changed; i++) {
+            twini_relax_unless_hurried(shared);
+            changed = twini_call_is_next(shared);
         }
+        changed = changed || !still_idle(me);
     } while (!changed && twini_now_ns() < end);
     atomic_store_explicit(slot, 0, memory_order_seq_cst); /* as above */
-    return changed || !same(seen, look_around(shared));
-}
-
-/* Until when a sleeper sleeps: not for good while calls may be sealed without a ring
- * (twini_batch_ring()). */
-static int64_t sleep_end(struct twini_shared *shared)
-{
-    /* order: seq_cst; after our parked bit; a stale value is older than a ring for somebody else */
-    int64_t until = atomic_load_explicit(&shared->awake_until_ns, memory_order_seq_cst);
-    return until && twini_now_ns() < until ? until : INT64_MAX;
-}
-
-static void park(struct twini_worker *me, struct view seen)
-{
-    struct twini_shared *shared = me->shared;
-    _Atomic uint64_t *bits = &shared->parked[me->number / 64];
-    uint64_t bit = (uint64_t)1 << (me->number % 64);
-    /* order: seq_cst; we say that we sleep, then look once more: doorbell.c */
-    atomic_fetch_or_explicit(bits, bit, memory_order_seq_cst);
-    /* From here on we may be rung, and be the one that others count on: also when we do not get to
-     * sleep, and when our sleep ends with the time that they count on. Nothing is run before the
-     * bit is cleared again: a ring would go to a worker that is busy. */
-    me->was_rung = true;
-    int64_t end = sleep_end(shared);
-    if (same(seen, look_around(shared))) {
-        twini_count(&me->block->parks, 1);
-        (void)twini_doorbell_wait(&me->block->bell, end);
-    }
-    atomic_fetch_and_explicit(bits, ~bit, memory_order_seq_cst);
+    return changed || !still_idle(me);
 }
 
 /* Spins, then parks: whatever the policy and the others leave us. Returns when there may be work.
  */
-static void wait_for_work(struct twini_worker *me, struct view seen)
+static void wait_for_work(struct twini_worker *me)
 {
     struct twini_shared *shared = me->shared;
     /* a task's printf shows when its worker goes idle; an error of it stays stdio's */
     if (shared->processes && __fpending(stdout) > 0)
         (void)fflush(stdout);
-    me->was_spinning = spin(me, seen);
-    if (me->was_spinning)
+    if (spin(me)) {
+        me->counted_on = true;
         return;
+    }
     if (shared->wait == TWIN_WAIT_SPIN) {
-        if (shared->workers >= shared->cpus)
+        if (twini_numbers(shared) >= shared->cpus)
             sched_yield();
         return;
     }
-    park(me, seen);
+    twini_park(me, still_idle);
 }
 
 int twini_worker_main(struct twini_shared *shared, unsigned number)
 {
-    struct twini_worker me = {.shared = shared, .block = &shared->worker[number], .number = number};
+    struct twini_worker me = {
+        .shared = shared, .block = &shared->worker[number], .number = number, .is_new = true};
     twini_inside_task = true;
     if (shared->initializer) {
         int code = shared->initializer(shared->initializer_arg);
@@ -155,18 +124,16 @@ int twini_worker_main(struct twini_shared *shared, unsigned number)
             return code;
         }
     }
-    /* whoever was here before may have died looking: look everywhere */
-    me.repairs_seen = UINT64_MAX;
     atomic_store_explicit(&me.block->state, TWINI_WORKING, memory_order_release); /* as above */
     if (atomic_load_explicit(&shared->opened, memory_order_acquire) == 0)
         twini_ring_caller(shared, TWINI_TARGET_OPEN);
     for (;;) {
-        struct view seen = look_around(shared);
+        me.seen = look_around(shared);
         if (work(&me))
             continue;
-        if (seen.phase != TWINI_WORK)
+        if (me.seen.phase != TWINI_WORK)
             break;
-        wait_for_work(&me, seen);
+        wait_for_work(&me);
     }
     if (shared->processes)
         (void)fflush(stdout);

@@ -4,12 +4,23 @@
 
 #include "engine/shared.h"
 
+/* What a waiting worker watches: changes whenever there may be something to do. */
+struct twini_view {
+    uint64_t tail;
+    uint32_t repairs, maps_opened, wanted;
+    int phase;
+};
+
 struct twini_worker {
     struct twini_shared *shared;
     struct twini_worker_block *block;
     unsigned number;
-    uint64_t repairs_seen;
-    bool was_rung, was_spinning; /* maybe rung, or spun; and has taken nothing since */
+    bool is_new;      /* has not looked at what the one before it left */
+    bool counted_on;  /* was maybe rung, or spun, and has taken nothing since: awake.c */
+    uint64_t at, end; /* positions of its run that it has not looked at: call.c */
+    uint64_t runs;
+    struct twini_call_word running; /* of the call that it runs */
+    struct twini_view seen;
 };
 
 /* Works until the pool's phase says to leave. Returns 0, or the initializer's code. */
@@ -25,8 +36,8 @@ static inline void twini_count(_Atomic uint64_t *counter, uint64_t by)
 
 /* ---- work: each stands beside the caller's half of its strategy ---------- */
 
-/* apply_proc.c: claims a batch of single calls and runs it to its end. False if there was none. */
-bool twini_call_work(struct twini_worker *me, bool everywhere);
+/* apply_proc.c: claims single calls and runs them until there are none. False if there was none. */
+bool twini_call_work(struct twini_worker *me);
 /* map_proc.c: enters a map that has chunks to run, and works until it has none. False if there was
  * none. */
 bool twini_map_work(struct twini_worker *me);

@@ -150,7 +150,7 @@ struct twin_failure {
 struct twin_stats {
     uint64_t tasks;        /* items computed by single calls (apply, apply_async, submit) */
     uint64_t chunks;       /* chunks run by map and map_async */
-    uint64_t claims;       /* successful claims of a batch or a chunk */
+    uint64_t claims;       /* successful claims of a run of calls, or of a chunk */
     uint64_t steals;       /* times a worker took part of another worker's range */
     uint64_t parks;        /* times a worker went to sleep */
     uint64_t wakes;        /* times a sleeping worker was woken by the caller */

@@ -1,0 +1,185 @@
+/* awake.c: who sleeps, and who wakes whom.
+ *
+ * Lost wake-ups are ruled out as usual (Dekker): a sleeper first says that it will sleep (parked
+ * bit, target word), then looks for work once more, then waits; a ringer first publishes the work,
+ * then looks who sleeps. Both sides are sequentially consistent. Who clears the bit rings: so a
+ * sleeper is rung once, and a dead one's bit harms nobody.
+ *
+ * A ring costs as much as a hundred short tasks, so a burst of calls must not ring for each. None is
+ * due while somebody is  awake : has promised to look once more, and to clear that word before it
+ * sleeps for good. It is whoever was rung last; then, of those who go to sleep, one at a time, who
+ * takes a nap first: a sleep that ends by itself. If the one that others count on (so does a
+ * spinner) finds work instead, it clears the word and, if there is more, rings the next
+ * (twini_pass_on()). So what is submitted without a ring is found by somebody awake, at the latest
+ * when the nap is over. A promise that dies with its worker is cleared by the supervisor, who rings
+ * all. */
+#include "engine/awake.h"
+#include "engine/call.h"
+#include "engine/plan.h"
+
+/* ---- who sleeps ---------------------------------------------------------- */
+
+bool twini_any_parked(const struct twini_shared *shared)
+{
+    for (unsigned i = 0; i < (twini_numbers(shared) + 63) / 64; i++)
+        /* order: seq_cst; after the work was published: see the head of the file */
+        if (atomic_load_explicit(&shared->parked[i], memory_order_seq_cst))
+            return true;
+    return false;
+}
+
+unsigned twini_count_parked(const struct twini_shared *shared)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < (twini_numbers(shared) + 63) / 64; i++)
+        /* relaxed: advice on how to wait, nothing depends on it */
+        count += (unsigned)__builtin_popcountll(
+            atomic_load_explicit(&shared->parked[i], memory_order_relaxed));
+    return count;
+}
+
+bool twini_any_spinner(const struct twini_shared *shared)
+{
+    for (unsigned i = 0; i < shared->spin_slots; i++)
+        /* order: seq_cst; after the work was published: see the head of the file */
+        if (atomic_load_explicit(&shared->spinner[i], memory_order_seq_cst))
+            return true;
+    return false;
+}
+
+bool twini_any_unclaimed(const struct twini_shared *shared)
+{
+    /* order: head relaxed, a hint; tail seq_cst, after the reader's own move of a word */
+    uint64_t at = atomic_load_explicit(&shared->head, memory_order_relaxed);
+    uint64_t tail = atomic_load_explicit(&shared->tail, memory_order_seq_cst);
+    for (; at < tail; at++)
+        if (twini_call_look(&shared->calls[at & shared->call_mask]).state == TWINI_CALL_WAITING)
+            return true;
+    return false;
+}
+
+/* ---- ring ---------------------------------------------------------------- */
+
+void twini_ring_caller(struct twini_shared *shared, uint64_t target)
+{
+    /* order: seq_cst; after the publishing compare-and-swap: see the head of the file */
+    uint64_t wanted = atomic_load_explicit(&shared->target, memory_order_seq_cst);
+    if (wanted == 0 || (wanted != TWINI_TARGET_ANY && wanted != target))
+        return;
+    /* order: relaxed; the ring itself (a semaphore) orders what follows */
+    if (atomic_compare_exchange_strong_explicit(&shared->target, &wanted, 0, memory_order_relaxed,
+                                                memory_order_relaxed))
+        twini_doorbell_ring(&shared->bell);
+}
+
+unsigned twini_ring_workers(struct twini_shared *shared, unsigned count)
+{
+    unsigned rung = 0, words = (twini_numbers(shared) + 63) / 64;
+    for (unsigned i = 0; i < words && rung < count; i++) {
+        /* order: seq_cst; after the work was published: see the head of the file */
+        uint64_t bits = atomic_load_explicit(&shared->parked[i], memory_order_seq_cst);
+        while (bits && rung < count) {
+            uint64_t bit = bits & -bits;
+            bits &= ~bit;
+            /* order: seq_cst, as above; the winner rings */
+            if (atomic_fetch_and_explicit(&shared->parked[i], ~bit, memory_order_seq_cst) & bit) {
+                twini_doorbell_ring(&shared->worker[i * 64 + (unsigned)__builtin_ctzll(bit)].bell);
+                rung++;
+            }
+        }
+    }
+    return rung;
+}
+
+void twini_ring_all(struct twini_shared *shared)
+{
+    /* order: relaxed; all of them look now, whoever promised what */
+    atomic_store_explicit(&shared->awake, 0, memory_order_relaxed);
+    for (unsigned i = 0; i < twini_numbers(shared); i++)
+        twini_doorbell_ring(&shared->worker[i].bell);
+    /* order: relaxed; it only says that nobody needs to ring again */
+    atomic_store_explicit(&shared->target, 0, memory_order_relaxed);
+    twini_doorbell_ring(&shared->bell);
+}
+
+/* Rings one, who is from now on the one that is awake; if there is none to ring, then whoever goes
+ * to sleep next takes the promise over. */
+static unsigned ring_next(struct twini_shared *shared)
+{
+    if (shared->nap_ns)
+        /* order: seq_cst; before the look who sleeps: who is missed there reads it before it
+         * sleeps */
+        atomic_store_explicit(&shared->awake, TWINI_AWAKE_RUNG, memory_order_seq_cst);
+    return twini_ring_workers(shared, 1);
+}
+
+unsigned twini_ring_for_call(struct twini_shared *shared, bool urgent)
+{
+    if (!twini_any_parked(shared) || twini_any_spinner(shared))
+        return 0;
+    /* order: seq_cst; after tail was moved; pairs with the clearing of the word, which is before
+     * the look at tail */
+    if (!urgent && atomic_load_explicit(&shared->awake, memory_order_seq_cst))
+        return 0;
+    return ring_next(shared);
+}
+
+void twini_pass_on(struct twini_worker *me)
+{
+    struct twini_shared *shared = me->shared;
+    if (!me->counted_on)
+        return;
+    me->counted_on = false;
+    /* order: seq_cst; before the look for more; pairs with the load in twini_ring_for_call(). It
+     * may be the promise of another one: at worst somebody is rung too early. */
+    atomic_store_explicit(&shared->awake, 0, memory_order_seq_cst);
+    if (twini_any_unclaimed(shared) && twini_any_parked(shared) && !twini_any_spinner(shared))
+        (void)ring_next(shared);
+}
+
+/* ---- park ---------------------------------------------------------------- */
+
+/* Takes the promise, if nobody else who sleeps has it. */
+static bool may_nap(struct twini_worker *me)
+{
+    struct twini_shared *shared = me->shared;
+    if (shared->nap_ns == 0)
+        return false;
+    /* order: seq_cst, both; after our parked bit */
+    uint32_t awake = atomic_load_explicit(&shared->awake, memory_order_seq_cst);
+    return awake == me->number + 1 ||
+           ((awake == 0 || awake == TWINI_AWAKE_RUNG) &&
+            atomic_compare_exchange_strong_explicit(&shared->awake, &awake, me->number + 1,
+                                                    memory_order_seq_cst, memory_order_relaxed));
+}
+
+static bool nap(struct twini_worker *me)
+{
+    uint32_t mine = me->number + 1;
+    if (twini_doorbell_wait(&me->block->bell, twini_now_ns() + me->shared->nap_ns))
+        return true;
+    /* order: seq_cst; before the last look */
+    atomic_compare_exchange_strong_explicit(&me->shared->awake, &mine, 0, memory_order_seq_cst,
+                                            memory_order_relaxed);
+    return false;
+}
+
+void twini_park(struct twini_worker *me, bool (*still_idle)(struct twini_worker *me))
+{
+    struct twini_shared *shared = me->shared;
+    _Atomic uint64_t *bits = &shared->parked[me->number / 64];
+    uint64_t bit = (uint64_t)1 << (me->number % 64);
+    /* order: seq_cst; we say that we sleep, then look once more: see the head of the file */
+    atomic_fetch_or_explicit(bits, bit, memory_order_seq_cst);
+    /* From here on we may be rung, and be the one that others count on: also when we do not get to
+     * sleep. Nothing is run before the bit is cleared again: a ring would go to a worker that is
+     * busy. */
+    me->counted_on = true;
+    bool naps = may_nap(me);
+    if (still_idle(me)) {
+        twini_count(&me->block->parks, 1);
+        if (!naps || (!nap(me) && still_idle(me)))
+            (void)twini_doorbell_wait(&me->block->bell, INT64_MAX);
+    }
+    atomic_fetch_and_explicit(bits, ~bit, memory_order_seq_cst);
+}

@@ -1,0 +1,33 @@
+/* awake.h: who sleeps, and who wakes whom. */
+#ifndef TWINI_AWAKE_H
+#define TWINI_AWAKE_H
+
+#include "engine/shared.h"
+
+struct twini_worker;
+
+/* Wakes the caller if it sleeps for this target (or for any). Called after what it waits for was
+ * published by a sequentially consistent compare-and-swap. */
+void twini_ring_caller(struct twini_shared *shared, uint64_t target);
+/* Wakes up to count parked workers. Returns how many. */
+unsigned twini_ring_workers(struct twini_shared *shared, unsigned count);
+/* Wakes everybody, asleep or not: after a repair. */
+void twini_ring_all(struct twini_shared *shared);
+
+/* A call was submitted (tail was moved): wakes a worker, if one is due. urgent: the caller is about
+ * to wait. Returns how many were woken. */
+unsigned twini_ring_for_call(struct twini_shared *shared, bool urgent);
+/* The worker has got something to do: if others counted on it to look for work, it wakes the next
+ * one for what it leaves behind. */
+void twini_pass_on(struct twini_worker *me);
+/* Sleeps until rung, but not if something has changed: still_idle() says that it has not. */
+void twini_park(struct twini_worker *me, bool (*still_idle)(struct twini_worker *me));
+
+/* Whether a worker is (about to be) asleep, or spins for work. */
+bool twini_any_parked(const struct twini_shared *shared);
+unsigned twini_count_parked(const struct twini_shared *shared);
+bool twini_any_spinner(const struct twini_shared *shared);
+/* Whether a call waits that is in nobody's run. */
+bool twini_any_unclaimed(const struct twini_shared *shared);
+
+#endif
