@@ -1,4 +1,5 @@
-# What `cmake --install` puts where: headers, libraries, the CMake package and the pkg-config file.
+# What `cmake --install` puts where: headers, libraries, man pages, the CMake package and the pkg-config
+# file.
 # Targets that this build does not have (a driver whose library is absent) are left out; the package
 # then says so when it is asked for them.
 
@@ -18,6 +19,10 @@ if(TARGET twinpool_connpool)
     install(DIRECTORY connpool/include/twinpool TYPE INCLUDE)
 endif()
 install(EXPORT twinpool-targets NAMESPACE twinpool:: DESTINATION ${TWIN_PACKAGE_DIR})
+
+if(TARGET twin_man)
+    install(DIRECTORY ${PROJECT_BINARY_DIR}/strategies/man/pages/ TYPE MAN)
+endif()
 
 # A file of its own: it needs SQLite, which users of the rest need not have.
 if(TARGET twinpool_connpool_sqlite)

@@ -120,9 +120,10 @@ int twin_connpool_open(struct twin_connpool **pool, const struct twin_connpool_o
  *             first served. */
 int twin_connpool_acquire(struct twin_connpool *pool, struct twin_lease *lease, int64_t timeout_ns);
 
-/* Takes a slot if one is free. Returns as twin_connpool_acquire() with time-out 0, but EAGAIN in
- * the place of ETIMEOUT, and it is not counted as timed out.
- * Blocks:     no. */
+/* Takes a slot if one is free: twin_connpool_acquire() with time-out 0, not counted as timed out.
+ * Blocks:     no.
+ * Returns:    0; EAGAIN none is free; ECLOSED, ENOMEM, ETASK, ESYSTEM: as
+ *             twin_connpool_acquire(). */
 int twin_connpool_try_acquire(struct twin_connpool *pool, struct twin_lease *lease);
 
 /* Executes one statement on the lease's connection. value may be NULL; what it gets is the driver's.

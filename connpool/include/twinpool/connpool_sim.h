@@ -42,7 +42,8 @@ struct twin_sim_stats {
 
 struct twin_sim;
 
-/* Opens the simulated server; call it before fork. Returns 0; EINVAL; ENOMEM. */
+/* Opens the simulated server; call it before fork.
+ * Returns:    0; EINVAL; ENOMEM. */
 int twin_sim_open(struct twin_sim **sim, const struct twin_sim_options *options);
 
 /* Copies the counters of all processes. */

@@ -25,8 +25,8 @@ struct twin_sqlite_options {
 
 struct twin_sqlite;
 
-/* Prepares; no handle is opened yet. One for each file. Returns 0; EINVAL (no path, or one that
- * names no file: empty or ":memory:"); ENOMEM. */
+/* Prepares; no handle is opened yet. One for each file.
+ * Returns:    0; EINVAL (no path, or one that names no file: empty or ":memory:"); ENOMEM. */
 int twin_sqlite_open(struct twin_sqlite **sqlite, const struct twin_sqlite_options *options);
 
 /* Frees it in this process. After twin_connpool_close(). NULL is fine. */

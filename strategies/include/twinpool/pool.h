@@ -235,8 +235,8 @@ int twin_pool_stats(struct twin_pool *pool, struct twin_stats *stats);
 /* Reserves a block of zeroed memory that all workers of this pool see in place.
  * Ownership:  the caller's, until twin_free(); it stays valid after twin_pool_close().
  * Returns:    the block, aligned to 64 bytes (to a page when it is one page or more); NULL with
- * errno ENOMEM past shared_bytes, EINVAL for size 0 or NULL, EPERM in a worker or a forked child.
- * Pages take memory when first touched; a memory cgroup that is full kills. */
+ *             errno ENOMEM past shared_bytes, EINVAL for size 0 or NULL, EPERM in a worker or a
+ *             forked child. Pages take memory when first touched; a full memory cgroup kills. */
 void *twin_alloc(struct twin_pool *pool, size_t size);
 
 /* Gives a block back, and its memory to the system. NULL is fine. A pointer that is not a block's
@@ -319,14 +319,15 @@ int twin_executor_shutdown(struct twin_executor *executor, int cancel_pending);
 /* Shuts down, then frees. NULL is fine. */
 int twin_executor_close(struct twin_executor *executor);
 
-/* Returns the pool beneath: for twin_alloc(), twin_pool_scope(), _stats() and _failure(). It is the
- * executor's own: do not close it. */
+/* Returns the pool beneath: for twin_alloc(), twin_pool_scope(), twin_pool_stats() and
+ * twin_pool_failure(). It is the executor's own: do not close it. */
 struct twin_pool *twin_executor_pool(struct twin_executor *executor);
 
 /* ---- without a pool ------------------------------------------------------ */
 
 /* Runs the map in one plain loop: what all others are compared with. A failure goes to *failure,
- * which may be NULL. */
+ * which may be NULL.
+ * Safety:     any thread may call, a worker and a forked child too. */
 int twin_sequential_map(const struct twin_map *map, struct twin_failure *failure);
 
 /* What became of a spawn. */
@@ -357,16 +358,19 @@ int twin_spawn_map(const struct twin_spawn_options *options, const struct twin_m
 
 /* Returns how many CPUs this process may really use, at least 1: the affinity mask, cut by a cgroup
  * v1 or v2 quota (rounded up); TWINPOOL_CPUS in the environment, if a number from 1 to 4096, wins.
- */
+ * Safety:     any thread may call, a worker and a forked child too. */
 unsigned twin_usable_cpus(void);
 
-/* Returns the chunk that map chooses by itself for this many items and workers. */
+/* Returns the chunk that map chooses by itself for this many items and workers.
+ * Safety:     any thread may call, a worker and a forked child too. */
 size_t twin_automatic_chunk(size_t count, unsigned workers);
 
-/* Returns CPython's rule, ceil(count / (4 * workers)), at least 1. */
+/* Returns CPython's rule, ceil(count / (4 * workers)), at least 1.
+ * Safety:     any thread may call, a worker and a forked child too. */
 size_t twin_cpython_chunk(size_t count, unsigned workers);
 
-/* Returns a constant text for an enum twin_error; never NULL. */
+/* Returns a constant text for an enum twin_error; never NULL.
+ * Safety:     any thread may call, a worker and a forked child too. */
 const char *twin_strerror(int error);
 
 #ifdef __cplusplus
