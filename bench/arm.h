@@ -57,6 +57,7 @@ struct arm {
     enum arm_affinity affinity;
     bool overlap;   /* the caller works while it waits */
     bool untouched; /* the results are not poisoned before the first pass */
+    bool scoped;    /* calls that are awaited are made inside twin_pool_scope() too */
 
     /* made by arm_open() and arm_arrays() */
     struct twin_pool *pool;

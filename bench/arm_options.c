@@ -53,7 +53,7 @@ static const struct argp_option options[] = {
     {"spins-per-ms", KEY_SPINS, "COUNT", 0, "speed of the busy loop; 0: calibrate now", 0},
     {"variant", KEY_VARIANT, "NAME", 0,
      "aa, overlap, untouched, idle_0ms, idle_1ms, idle_20ms, "
-     "packed or spread",
+     "packed, spread or scope",
      0},
     {"batch", KEY_BATCH, "COUNT", 0, "workers alive at once under spawn; 0: twice the CPUs", 0},
     {"seed", KEY_SEED, "NUMBER", 0, "seed of the values", 0},
@@ -66,12 +66,14 @@ static const struct argp_option options[] = {
 /* What a variant changes; aa and idle_0ms are names only. */
 static void read_variant(struct arm *arm, struct argp_state *state, const char *text)
 {
-    enum { NONE, AA, OVERLAP, UNTOUCHED, IDLE_0, IDLE_1, IDLE_20, PACKED, SPREAD };
-    static const char *const names[] = {"none",     "aa",        "overlap", "untouched", "idle_0ms",
-                                        "idle_1ms", "idle_20ms", "packed",  "spread",    NULL};
+    enum { NONE, AA, OVERLAP, UNTOUCHED, IDLE_0, IDLE_1, IDLE_20, PACKED, SPREAD, SCOPE };
+    static const char *const names[] = {"none",     "aa",       "overlap",   "untouched",
+                                        "idle_0ms", "idle_1ms", "idle_20ms", "packed",
+                                        "spread",   "scope",    NULL};
     const unsigned variant = *text == '\0' ? NONE : option_choice(state, "variant", text, names);
     arm->overlap = variant == OVERLAP;
     arm->untouched = variant == UNTOUCHED;
+    arm->scoped = variant == SCOPE;
     arm->idle_ns = variant == IDLE_1 ? 1000000 : variant == IDLE_20 ? 20000000 : 0;
     arm->affinity = variant == PACKED ? ARM_PACKED : variant == SPREAD ? ARM_SPREAD : ARM_ANYWHERE;
 }

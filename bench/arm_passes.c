@@ -156,20 +156,28 @@ static int apply_after_gaps(struct arm *arm, struct pass *pass)
     return rc;
 }
 
-static int apply_pass(struct arm *arm, struct pass *pass)
+static int apply_body(struct arm *arm, struct pass *pass, uint64_t start_ns)
 {
-    if (arm->idle_ns > 0)
-        return apply_after_gaps(arm, pass);
     struct twin_call call = call_of(arm);
     int rc = 0;
-    const uint64_t start_ns = now_ns();
     for (size_t i = 0; i < arm->count && rc == 0; i++) {
         call.item = arm->items + i;
         rc = twin_pool_apply(arm->pool, &call, arm->results + i);
         if (i == 0)
             pass->first_result_ns = now_ns() - start_ns;
     }
-    pass->elapsed_ns = pass->return_ns = now_ns() - start_ns;
+    pass->return_ns = now_ns() - start_ns;
+    return rc;
+}
+
+static int apply_pass(struct arm *arm, struct pass *pass)
+{
+    if (arm->idle_ns > 0)
+        return apply_after_gaps(arm, pass);
+    if (arm->scoped)
+        return in_scope(arm, pass, apply_body);
+    const int rc = apply_body(arm, pass, now_ns());
+    pass->elapsed_ns = pass->return_ns;
     return rc;
 }
 

@@ -19,17 +19,12 @@ static const struct bare {
     limit_run *run;
     int by_page; /* count is bytes, but an operation is a page */
 } bares[] = {
-    {"bare_for", limit_for, 0},
-    {"bare_task", limit_task, 0},
-    {"bare_tasks", limit_tasks, 0},
-    {"bare_region", limit_region, 0},
-    {"bare_sem", limit_sem, 0},
-    {"bare_semop", limit_semop, 0},
-    {"bare_spin", limit_spin, 0},
-    {"fork_wait", limit_fork_wait, 0},
-    {"thread_create", limit_thread_create, 0},
-    {"memcpy", limit_memcpy, 0},
-    {"first_touch", limit_first_touch, 1},
+    {"bare_for", limit_for, 0},          {"bare_task", limit_task, 0},
+    {"bare_tasks", limit_tasks, 0},      {"bare_region", limit_region, 0},
+    {"bare_sem", limit_sem, 0},          {"bare_semop", limit_semop, 0},
+    {"bare_spin", limit_spin, 0},        {"bare_slot", limit_slot, 0},
+    {"fork_wait", limit_fork_wait, 0},   {"thread_create", limit_thread_create, 0},
+    {"memcpy", limit_memcpy, 0},         {"first_touch", limit_first_touch, 1},
     {"page_fault", limit_page_fault, 1},
 };
 
@@ -48,12 +43,13 @@ enum key {
 static const struct argp_option options[] = {
     {"strategy", KEY_STRATEGY, "NAME", 0,
      "which limit: bare_for, bare_task, bare_tasks, "
-     "bare_region, bare_sem, bare_semop, bare_spin, fork_wait, "
+     "bare_region, bare_sem, bare_semop, bare_spin, bare_slot, fork_wait, "
      "thread_create, memcpy, first_touch or page_fault",
      0},
     {"n", KEY_N, "COUNT", 0, "operations; bytes for the last three", 0},
     {"workers", KEY_WORKERS, "COUNT", 0, "threads of a team (2)", 0},
-    {"variant", KEY_VARIANT, "NAME", 0, "same_cpu, two_cpus, or two (fork_wait)", 0},
+    {"variant", KEY_VARIANT, "NAME", 0,
+     "same_cpu, two_cpus, idle_20ms (bare_sem), or two (fork_wait)", 0},
     {"seed", KEY_SEED, "NUMBER", 0, "seed of the values", 0},
     {"calls", KEY_CALLS, "COUNT", 0, "of loops: warm calls, the median of which is reported (5)",
      0},

@@ -32,35 +32,52 @@ void plan_name(const struct plan_arm *arm, char *name, size_t size)
 
 /* ---- how long ------------------------------------------------------------------------------- */
 
-/* Rough prices, for the time left before anything was measured and for the number of passes. */
+/* Rough prices, for the time left before anything was measured and for the number of passes. What
+ * stands further down, and names the backend, counts. */
 static const struct price {
-    const char *strategy;
-    double ns, python_ns; /* per item */
+    const char *strategy, *backend;
+    double ns; /* per item */
 } prices[] = {
-    {"sequential", 2, 140},
-    {"map", 2, 200},
-    {"map_async", 2, 160},
-    {"executor_map", 3, 850},
-    {"apply", 1300, 400000},
-    {"apply_async", 130, 60000},
-    {"executor_submit", 200, 250000},
-    {"spawn_bounded", 80000, 4000000},
-    {"bare_for", 2, 0},
-    {"bare_task", 800, 0},
-    {"bare_tasks", 30, 0},
-    {"bare_sem", 5000, 0},
-    {"fork_wait", 20000, 0},
-    {"thread_create", 3000, 0},
+    {"sequential", NULL, 2},
+    {"sequential", "python", 140},
+    {"map", NULL, 2},
+    {"map", "python", 200},
+    {"map_async", NULL, 2},
+    {"map_async", "python", 160},
+    {"executor_map", NULL, 3},
+    {"executor_map", "python", 850},
+    {"apply", NULL, 1300},
+    {"apply", "glib", 22000},
+    {"apply", "libuv", 40000},
+    {"apply", "python", 400000},
+    {"apply_async", NULL, 130},
+    {"apply_async", "glib", 500},
+    {"apply_async", "libuv", 300},
+    {"apply_async", "tbb", 400},
+    {"apply_async", "python", 60000},
+    {"executor_submit", NULL, 200},
+    {"executor_submit", "python", 250000},
+    {"spawn_bounded", NULL, 80000},
+    {"spawn_bounded", "python", 4000000},
+    {"bare_for", NULL, 2},
+    {"bare_task", NULL, 800},
+    {"bare_tasks", NULL, 30},
+    {"bare_sem", NULL, 5000},
+    {"fork_wait", NULL, 20000},
+    {"thread_create", NULL, 3000},
+    {"open_close", NULL, 500000},
+    {"idle", NULL, 1000000000},
+    {"death", NULL, 22000000},
 };
 
 static double item_ns(const struct plan_arm *arm)
 {
-    const bool python = arm->program == COURSE;
     double ns = 1;
     uint64_t chunk;
     for (size_t i = 0; i < sizeof prices / sizeof *prices; i++)
-        if (strcmp(prices[i].strategy, arm->strategy) == 0)
-            ns = python ? prices[i].python_ns : prices[i].ns;
+        if (strcmp(prices[i].strategy, arm->strategy) == 0 &&
+            (prices[i].backend == NULL || strcmp(prices[i].backend, arm->backend) == 0))
+            ns = prices[i].ns;
     if (number_read(arm->chunk, 1, UINT64_MAX, &chunk))
         ns += 150.0 / (double)chunk;
     if (strcmp(arm->wait, "block") == 0)
@@ -75,7 +92,9 @@ static double idle_s(const struct plan_arm *arm)
         gap_s = 0.0011;
     else if (strcmp(arm->variant, "idle_20ms") == 0)
         gap_s = 0.0201;
-    return strcmp(arm->strategy, "apply") == 0 ? gap_s * (double)arm->n_run : gap_s;
+    return strcmp(arm->strategy, "apply") == 0 || strcmp(arm->strategy, "bare_sem") == 0
+               ? gap_s * (double)arm->n_run
+               : gap_s;
 }
 
 static void set_passes(struct plan_arm *arm, unsigned calls)
@@ -86,6 +105,10 @@ static void set_passes(struct plan_arm *arm, unsigned calls)
     const double passes = arm->calls + (arm->warm_only ? 0.0 : 1.0);
     switch (arm->program) {
     case ARM:
+    case PEER_GLIB:
+    case PEER_LIBUV:
+    case PEER_TBB:
+    case PEER_MPICH:
         arm->estimate_s = 0.025 + (double)arm->n_run * (12 + 2 * passes) * 1e-9 + passes * pass_s +
                           (arm->work_ns > 0 ? 0.03 : 0);
         break;
@@ -94,6 +117,9 @@ static void set_passes(struct plan_arm *arm, unsigned calls)
         break;
     case COURSE:
         arm->estimate_s = 0.15 + pass_s;
+        break;
+    case LIFE:
+        arm->estimate_s = 0.6 + pass_s;
         break;
     case UNBOUNDED:
         arm->estimate_s = 2;
@@ -135,15 +161,30 @@ static const char *memory_of(const char *memory, const char *backend)
     return memory;
 }
 
+/* Who measures a backend that has a program of its own; the others are the group's. */
+static enum program program_of(const struct plan_group *group, const struct plan_row *row,
+                               const char *backend)
+{
+    static const struct {
+        const char *backend;
+        enum program program;
+    } own[] = {{"seq", ARM},          {"bare", BARE},    {"python", COURSE},   {"glib", PEER_GLIB},
+               {"libuv", PEER_LIBUV}, {"tbb", PEER_TBB}, {"mpich", PEER_MPICH}};
+    if (row->program != 0)
+        return row->program;
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (strcmp(own[i].backend, backend) == 0)
+            return own[i].program;
+    return group->program;
+}
+
 static void set_arm(struct plan_arm *arm, const struct plan_group *group,
                     const struct plan_row *row, const char *backend,
                     const struct plan_choice *choice)
 {
     const enum mode mode = choice->mode;
     memset(arm, 0, sizeof *arm);
-    arm->program = row->program != 0 ? row->program : group->program;
-    if (strcmp(backend, "seq") == 0)
-        arm->program = ARM;
+    arm->program = program_of(group, row, backend);
     arm->family = group->family;
     arm->backend = backend;
     arm->strategy = row->strategy;
@@ -167,7 +208,8 @@ static const struct plan_row seq_rows[] = {
 
 /* ---- the set of a group --------------------------------------------------------------------- */
 
-static const char *const backends[] = {"seq", "proc", "omp", "control", "python", "bare"};
+static const char *const backends[] = {"seq",  "proc", "omp",   "control", "python",
+                                       "bare", "glib", "libuv", "tbb",     "mpich"};
 
 static bool names(const char *list, const char *word)
 {
@@ -184,7 +226,7 @@ static bool chosen(const struct plan_choice *choice, const char *backend)
         return choice->proc;
     if (strcmp(backend, "omp") == 0)
         return choice->omp;
-    return strcmp(backend, "python") != 0 || choice->python;
+    return true;
 }
 
 static bool wanted(const struct plan_choice *choice, const struct plan_arm *arm)

@@ -13,14 +13,27 @@
 
 enum mode { SMOKE, QUICK, FULL, MODES };
 
-enum program { ARM, BARE, UNBOUNDED, CONNPOOL, COURSE, TIMELINE, PROGRAMS };
+enum program {
+    ARM,
+    BARE,
+    UNBOUNDED,
+    CONNPOOL,
+    COURSE,
+    TIMELINE,
+    LIFE,
+    PEER_GLIB,
+    PEER_LIBUV,
+    PEER_TBB,
+    PEER_MPICH,
+    PROGRAMS
+};
 
 #define NOT_HERE SIZE_MAX /* as run: this row is not in this mode */
 
 /* A row: one strategy on one or more backends. Empty fields are the defaults. */
 struct plan_row {
     const char *strategy;
-    const char *backends; /* of seq proc omp control python bare, separated by blanks */
+    const char *backends; /* of seq proc omp control, bare, and the peers, separated by blanks */
     const char *form;     /* task or kernel */
     const char *memory;   /* in_place, copied (staged under proc, private under omp), private */
     const char *chunk;    /* auto, cpython, per_worker (n / workers), all (n), or items */
@@ -31,7 +44,7 @@ struct plan_row {
     unsigned calls;       /* warm passes; 0: by strategy and size */
     size_t n[MODES];      /* 0: the group's */
     size_t run[MODES];    /* 0: all n; NOT_HERE */
-    enum program program; /* 0: the group's */
+    enum program program; /* 0: that of the backend if it has one, else the group's */
 };
 
 /* A group: rows that are compared with each other, round by round. */
@@ -79,8 +92,7 @@ struct plan {
 struct plan_choice {
     enum mode mode;
     unsigned workers;
-    bool proc, omp; /* backends chosen; seq, bare and python always run */
-    bool python;    /* python3 is there */
+    bool proc, omp; /* backends chosen; seq, bare and the peers always run */
     bool (*wanted)(const char *name, void *arg); /* NULL: all; name as from plan_name() */
     void *arg;
 };

@@ -208,24 +208,132 @@ static const struct plan_row price[] = {
      .extra = "--experiment=price --driver=sim --admission=recovering"},
 };
 
-/* ---- peers: the study's origin, in Python --------------------------------------------------- */
+/* ---- peers: the study's origin, in Python, and other people's pools ------------------------- */
 
-static const struct plan_row python_million[] = {
+/* What map is compared with, in the rounds of Python's. */
+#define MAP_AND_ITS_PEERS                                                                          \
+    {"map", "proc omp control", "kernel", "in_place"}, {"bare_for", "bare"}, {"map", "tbb mpich"}, \
+    {                                                                                              \
+        "executor_map", "proc omp", "kernel", "in_place"                                           \
+    }
+
+static const struct plan_row peers_million[] = {
     {"sequential", "python", "task"},
     {"map", "python", "task", .chunk = "cpython"},
     {"map_async", "python", "task", .chunk = "cpython"},
     {"executor_map", "python", "task", .chunk = "cpython"},
-    {"apply", "python", "task", .run = {200, 2000, 5000}},
-    {"apply_async", "python", "task", .run = {1000, 20000, 50000}},
-    {"executor_submit", "python", "task", .run = {200, 5000, 10000}},
-    {"spawn_bounded", "python", "task", .run = {20, 100, 200}},
+    {"apply", "python", "task", .run = {200, 1000, 5000}},
+    {"apply_async", "python", "task", .run = {1000, 10000, 50000}},
+    {"executor_submit", "python", "task", .run = {200, 2000, 10000}},
+    {"spawn_bounded", "python", "task", .run = {20, 50, 200}},
+    MAP_AND_ITS_PEERS,
 };
 
-static const struct plan_row python_ten_million[] = {
+static const struct plan_row peers_ten_million[] = {
     {"sequential", "python", "task"},
     {"map", "python", "task", .chunk = "cpython"},
     {"map_async", "python", "task", .chunk = "cpython"},
     {"executor_map", "python", "task", .chunk = "cpython"},
+    MAP_AND_ITS_PEERS,
+};
+
+/* Compared per call, so each may make as many as take it a fraction of a second. */
+static const struct plan_row peers_calls[] = {
+    {"apply", "proc omp control", "task", "in_place"},
+    {"apply", "tbb mpich"},
+    {"apply", "glib libuv", .n = {1000, 5000, 20000}},
+    {"apply", "python", "task", .n = {200, 500, 2000}},
+    {"apply_async", "proc omp control", "task", "in_place", .n = {20000, 100000, 200000}},
+    {"apply_async", "glib libuv tbb", .n = {20000, 100000, 200000}},
+    {"apply_async", "python", "task", .n = {1000, 5000, 20000}},
+    {"executor_submit", "proc omp", "task", "in_place", .n = {20000, 100000, 200000}},
+    {"executor_submit", "python", "task", .n = {200, 1000, 5000}},
+};
+
+/* ---- growth: what a task costs as there are more of them, or more workers ------------------- */
+
+#define NOT_BELOW_FULL                                                                             \
+    {                                                                                              \
+        NOT_HERE, NOT_HERE, 0                                                                      \
+    }
+#define NOT_IN_SMOKE                                                                               \
+    {                                                                                              \
+        NOT_HERE, 0, 0                                                                             \
+    }
+#define SAME(n)                                                                                    \
+    {                                                                                              \
+        n, n, n                                                                                    \
+    }
+
+static const struct plan_row growth_map[] = {
+    {"map", "proc omp", "kernel", "in_place", .n = SAME(1000), .calls = 101},
+    {"map", "proc omp", "kernel", "in_place", .n = SAME(10000), .calls = 101},
+    {"map", "proc omp", "kernel", "in_place", .n = SAME(100000), .calls = 21},
+    {"map", "proc omp", "kernel", "in_place", .n = SAME(1000000), .run = NOT_IN_SMOKE},
+    {"map", "proc omp", "kernel", "in_place", .n = SAME(10000000), .run = NOT_IN_SMOKE},
+    {"map", "proc omp", "kernel", "in_place", .n = SAME(100000000), .run = NOT_BELOW_FULL},
+};
+
+static const struct plan_row growth_async[] = {
+    {"apply_async", "proc omp", "task", "in_place", .n = SAME(10), .calls = 101},
+    {"apply_async", "proc omp", "task", "in_place", .n = SAME(100), .calls = 101},
+    {"apply_async", "proc omp", "task", "in_place", .n = SAME(1000), .calls = 51},
+    {"apply_async", "proc omp", "task", "in_place", .n = SAME(10000), .calls = 11},
+    {"apply_async", "proc omp", "task", "in_place", .n = SAME(100000)},
+    {"apply_async", "proc omp", "task", "in_place", .n = SAME(1000000), .run = NOT_IN_SMOKE},
+    {"apply_async", "proc omp", "task", "in_place", .n = SAME(10000000), .run = NOT_BELOW_FULL},
+};
+
+#define EACH_WORKERS(strategy, form)                                                               \
+    {strategy, "proc omp", form, "in_place", .workers = 1},                                        \
+        {strategy, "proc omp", form, "in_place", .workers = 2},                                    \
+        {strategy, "proc omp", form, "in_place", .workers = 4, .run = NOT_BELOW_FULL},             \
+        {strategy, "proc omp", form, "in_place", .workers = 8, .run = NOT_IN_SMOKE},               \
+        {strategy, "proc omp", form, "in_place", .workers = 16, .run = NOT_BELOW_FULL},            \
+        {strategy, "proc omp", form, "in_place", .workers = 32, .run = NOT_BELOW_FULL},            \
+    {                                                                                              \
+        strategy, "proc omp", form, "in_place", .workers = 64                                      \
+    }
+
+/* Sizes of their own, so that no row is one of growth_map too. */
+static const struct plan_row growth_map_workers[] = {EACH_WORKERS("map", "kernel")};
+static const struct plan_row growth_async_workers[] = {EACH_WORKERS("apply_async", "task")};
+
+/* ---- targets: what no other family holds against its limit in the same rounds ---------------- */
+
+/* One worker: a pair, as in the limits. */
+static const struct plan_row round_trips[] = {
+    {"bare_slot", "bare", .variant = "two_cpus", .n = {10000, 100000, 200000}},
+    {"bare_sem", "bare", .variant = "same_cpu"},
+    {"bare_sem", "bare", .variant = "two_cpus"},
+    {"bare_sem", "bare", .variant = "idle_20ms", .n = {2, 6, 20}},
+    {"apply", "proc", "task", "in_place", .wait = "spin", .variant = "spread", .workers = 1},
+    {"apply", "proc", "task", "in_place", .variant = "spread", .workers = 1},
+    {"apply", "proc", "task", "in_place", .wait = "block", .variant = "packed", .workers = 1},
+    {"apply", "proc", "task", "in_place", .wait = "block", .variant = "spread", .workers = 1},
+    {"apply", "proc", "task", "in_place", .variant = "idle_20ms", .n = {2, 6, 20}, .workers = 1},
+};
+
+static const struct plan_row streams[] = {
+    {"bare_task", "bare"},
+    {"bare_tasks", "bare", .n = {20000, 100000, 200000}},
+    {"apply", "omp", "task", "in_place", .variant = "scope"},
+    {"apply_async", "omp", "task", "in_place", .n = {20000, 100000, 200000}},
+    {"apply_async", "proc", "task", "in_place", .n = {20000, 100000, 200000}, .workers = 1},
+    {"apply_async", "proc", "task", "in_place", .n = {20000, 100000, 200000}},
+};
+
+static const struct plan_row opening[] = {
+    {"fork_wait", "bare", .variant = "two"},
+    {"open_close", "proc omp control", .program = LIFE},
+};
+
+static const struct plan_row deaths[] = {
+    {"death", "proc", .program = LIFE},
+};
+
+static const struct plan_row idling[] = {
+    {"idle", "proc omp control", .program = LIFE},
 };
 
 /* ---- timeline: who ran what when; its rows go to timeline.csv too --------------------------- */
@@ -274,16 +382,47 @@ const struct plan_group plan_groups[] = {
     {"connpool", "crash", CONNPOOL, false, 0, {20, 50, 100}, {1, 5, 11}, ROWS(crash)},
     {"connpool", "soak", CONNPOOL, false, 0, {100, 1000, 10000}, {1, 1, 3}, ROWS(soak)},
     {"connpool", "price", CONNPOOL, false, 0, {4000, 10000, 50000}, ROUNDS, ROWS(price)},
-    {"chunks", "10^6", ARM, true, 0, MILLION, ROUNDS, ROWS(chunks)},
-    {"grain", "the square", ARM, true, 0, {20000, 100000, 200000}, ROUNDS, ROWS(grain)},
-    {"grain", "1 us", ARM, true, 1000, {5000, 10000, 50000}, ROUNDS, ROWS(grain)},
-    {"grain", "100 us", ARM, true, 100000, {100, 200, 1000}, ROUNDS, ROWS(grain)},
-    {"grain", "10 ms", ARM, true, 10000000, {4, 4, 16}, ROUNDS, ROWS(grain)},
-    {"factors", "apply", ARM, true, 0, {200, 1000, 2000}, ROUNDS, ROWS(apply_factors)},
-    {"factors", "map", ARM, true, 0, MILLION, ROUNDS, ROWS(map_factors)},
-    {"factors", "apply_async", ARM, true, 0, {20000, 100000, 200000}, ROUNDS, ROWS(async_factors)},
-    {"peers", "10^6", COURSE, true, 0, MILLION, {1, 3, 11}, ROWS(python_million)},
-    {"peers", "10^7", COURSE, true, 0, TEN_MILLION, {0, 1, 5}, ROWS(python_ten_million)},
+    {"chunks", "10^6", ARM, true, 0, MILLION, {3, 7, 21}, ROWS(chunks)},
+    {"grain", "the square", ARM, true, 0, {20000, 100000, 200000}, {3, 7, 21}, ROWS(grain)},
+    {"grain", "1 us", ARM, true, 1000, {5000, 10000, 50000}, {3, 7, 21}, ROWS(grain)},
+    {"grain", "100 us", ARM, true, 100000, {100, 200, 1000}, {3, 7, 21}, ROWS(grain)},
+    {"grain", "10 ms", ARM, true, 10000000, {4, 4, 16}, {3, 7, 21}, ROWS(grain)},
+    {"factors", "apply", ARM, true, 0, {200, 1000, 2000}, {3, 7, 21}, ROWS(apply_factors)},
+    {"factors", "map", ARM, true, 0, MILLION, {3, 7, 21}, ROWS(map_factors)},
+    {"factors",
+     "apply_async",
+     ARM,
+     true,
+     0,
+     {20000, 100000, 200000},
+     {3, 7, 21},
+     ROWS(async_factors)},
+    {"peers", "10^6", ARM, true, 0, MILLION, {1, 7, 11}, ROWS(peers_million)},
+    {"peers", "10^7", ARM, true, 0, TEN_MILLION, {0, 1, 7}, ROWS(peers_ten_million)},
+    {"peers", "calls", ARM, true, 0, {2000, 20000, 50000}, {1, 7, 11}, ROWS(peers_calls)},
+    {"growth", "map by n", ARM, false, 0, MILLION, {1, 7, 11}, ROWS(growth_map)},
+    {"growth", "apply_async by n", ARM, false, 0, MILLION, {1, 7, 11}, ROWS(growth_async)},
+    {"growth",
+     "map by workers",
+     ARM,
+     false,
+     0,
+     {200000, 2000000, 2000000},
+     {1, 7, 11},
+     ROWS(growth_map_workers)},
+    {"growth",
+     "apply_async by workers",
+     ARM,
+     false,
+     0,
+     {20000, 50000, 200000},
+     {1, 7, 11},
+     ROWS(growth_async_workers)},
+    {"targets", "round trips", ARM, false, 0, {500, 2000, 10000}, {1, 7, 21}, ROWS(round_trips)},
+    {"targets", "streams", ARM, false, 0, {2000, 20000, 50000}, {1, 7, 21}, ROWS(streams)},
+    {"targets", "open and close", ARM, false, 0, {10, 50, 200}, {1, 7, 21}, ROWS(opening)},
+    {"targets", "deaths", ARM, false, 0, {20, 50, 200}, {1, 1, 3}, ROWS(deaths)},
+    {"targets", "idle seconds", ARM, false, 0, {1, 2, 10}, {1, 1, 3}, ROWS(idling)},
     {"strategies", "10^6, whole", ARM, true, 0, MILLION, ONCE_IN_FULL, ROWS(whole_million)},
     {"strategies", "10^7, whole", ARM, true, 0, TEN_MILLION, ONCE_IN_FULL, ROWS(whole_ten_million)},
 };

@@ -15,7 +15,7 @@ enum { PATH_BYTES = 4096 };
  */
 char *program_find(const char *name)
 {
-    static const char *const places[] = {".", "../connpool", "../bench", "../report"};
+    static const char *const places[] = {".", "peers", "../connpool", "../bench", "../report"};
     char self[PATH_BYTES], path[PATH_BYTES + 64];
     const ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
     if (length <= 0)

@@ -7,6 +7,8 @@
 set -euo pipefail
 
 readonly packages=(gcc libc6-dev cmake make libsqlite3-dev gnuplot-nox)
+# Other people's pools: installed for a full run only; what is missing is skipped, and its rows say so.
+readonly peer_packages=(pkg-config g++ libglib2.0-dev libuv1-dev libtbb-dev mpich libmpich-dev python3)
 readonly modes='smoke, quick, full'
 readonly backends='proc, omp, both'
 
@@ -23,7 +25,8 @@ usage: bench/run_all.sh [options]
 
 Builds, measures every strategy with processes and with threads, and writes DIR/REPORT.md.
 
-  --mode=smoke|quick|full     under 90 seconds, 8 minutes (default), 1 hour on 2 CPUs
+  --mode=smoke|quick|full     under 2 minutes, 9 minutes (default), 1 hour on 2 CPUs;
+                              full installs the other pools that the report compares with (bench/peers/)
   --backend=proc|omp|both     which twin to measure (default both); sequential and bare limits always run
   --out=DIR                   where the results go (default report/latest)
   --only=REGEX                only what matches family/backend/strategy, a POSIX extended expression
@@ -109,26 +112,35 @@ check_out() {
 
 # ---- packages --------------------------------------------------------------------------------------
 
-missing_packages() {
+# has PACKAGE: what it brings is there.
+has() {
+    case $1 in
+    gcc | g++ | cmake | mpich | python3) command -v "${1/mpich/mpiexec.mpich}" >/dev/null ;;
+    pkg-config) command -v pkg-config >/dev/null ;;
+    make) command -v make >/dev/null || command -v ninja >/dev/null ;;
+    gnuplot-nox) command -v gnuplot >/dev/null ;;
+    libc6-dev) [[ -e /usr/include/stdio.h ]] ;;
+    libsqlite3-dev) [[ -e /usr/include/sqlite3.h ]] ;;
+    libglib2.0-dev) pkg-config --exists glib-2.0 2>/dev/null ;;
+    libuv1-dev) pkg-config --exists libuv 2>/dev/null ;;
+    libtbb-dev) pkg-config --exists tbb 2>/dev/null ;;
+    libmpich-dev) pkg-config --exists mpich 2>/dev/null ;;
+    esac
+}
+
+# Prints which of the packages are missing, a line each.
+missing_of() {
     local package
-    local -a missing=()
-    for package in "${packages[@]}"; do
-        case $package in
-        gcc) command -v gcc >/dev/null || missing+=(gcc) ;;
-        libc6-dev) [[ -e /usr/include/stdio.h ]] || missing+=(libc6-dev) ;;
-        cmake) command -v cmake >/dev/null || missing+=(cmake) ;;
-        make) command -v make >/dev/null || command -v ninja >/dev/null || missing+=(make) ;;
-        libsqlite3-dev) [[ -e /usr/include/sqlite3.h ]] || missing+=(libsqlite3-dev) ;;
-        gnuplot-nox) command -v gnuplot >/dev/null || missing+=(gnuplot-nox) ;;
-        esac
+    for package in "$@"; do
+        has "$package" || printf '%s\n' "$package"
     done
-    printf '%s\n' "${missing[@]}"
 }
 
 set_up() {
-    local -a missing as_root=()
-    mapfile -t missing < <(missing_packages)
-    [[ -n ${missing[0]:-} ]] || return 0
+    local -a missing as_root=() wanted=("${packages[@]}")
+    [[ $mode != full ]] || wanted+=("${peer_packages[@]}")
+    mapfile -t missing < <(missing_of "${wanted[@]}")
+    ((${#missing[@]} > 0)) || return 0
     if ((EUID != 0)); then
         as_root=(sudo -n)
         sudo -n true 2>/dev/null || install=no
@@ -137,8 +149,9 @@ set_up() {
     if [[ $install == no ]]; then
         say "missing: ${missing[*]}; this line installs it:" \
             "sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}"
-        # Plots are a part that can be missing; a compiler is not.
-        [[ ${missing[*]} == gnuplot-nox ]] || exit 1
+        # Plots and peers are parts that can be missing; a compiler is not.
+        mapfile -t missing < <(missing_of "${packages[@]}" | grep -vx gnuplot-nox)
+        ((${#missing[@]} == 0)) || exit 1
         return 0
     fi
     say "installing: ${missing[*]}"

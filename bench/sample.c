@@ -65,6 +65,11 @@ static void add_words(struct args *args, const char *words)
     }
 }
 
+static bool is_peer(const struct plan_arm *arm)
+{
+    return arm->program >= PEER_GLIB && arm->program <= PEER_MPICH;
+}
+
 static void make_args(struct args *args, const struct session *session, const struct plan_arm *arm)
 {
     const bool connpool = arm->program == CONNPOOL;
@@ -75,7 +80,7 @@ static void make_args(struct args *args, const struct session *session, const st
     add(args, "%s", session->programs[arm->program]);
     if (!connpool)
         add(args, "--strategy=%s", arm->strategy);
-    if (arm->program != BARE && arm->program != COURSE)
+    if (arm->program != BARE && arm->program != COURSE && !is_peer(arm))
         add(args, "--backend=%s", arm->backend);
     add(args, "--%s=%zu", connpool ? "operations" : "n", arm->n);
     if (arm->n_run < arm->n)
@@ -94,7 +99,7 @@ static void make_args(struct args *args, const struct session *session, const st
         add_text(args, "wait", arm->wait);
         add_text(args, "variant", arm->variant);
     }
-    if (arm->program == ARM || arm->program == BARE) {
+    if (arm->program == ARM || arm->program == BARE || is_peer(arm)) {
         add(args, "--calls=%u", arm->calls);
         if (arm->warm_only)
             add(args, "--warm-only");

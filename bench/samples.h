@@ -13,39 +13,40 @@
 #define TWIN_BENCH_SAMPLES_H
 
 #define SAMPLE_COLUMNS(X)                                                                          \
-    X(round)        /* L 0.. : arms of one round ran interleaved; ratios are made within it */     \
-    X(position)     /* L place within the round */                                                 \
-    X(repeat)       /* L 0, or k for the k-th repetition of a disturbed round */                   \
-    X(disturbed)    /* L 1: other load was seen while this ran; kept, not used for verdicts */     \
-    X(family)       /* L strategies, chunks, grain, factors, limits, connpool, peers, crash */     \
-    X(backend)      /* L seq proc omp control python bare */                                       \
-    X(strategy)     /* L see bench/README.md */                                                    \
-    X(n)            /* L items asked for */                                                        \
-    X(n_run)        /* A items that really ran: less than n in a prefix */                         \
-    X(workers)      /* L */                                                                        \
-    X(chunk)        /* L auto, cpython, or items */                                                \
-    X(form)         /* L task or kernel */                                                         \
-    X(memory)       /* L in_place, staged, or private (omp and seq on malloc) */                   \
-    X(wait)         /* L adaptive block spin */                                                    \
-    X(work_ns)      /* L busy work asked for per task on top of the square */                      \
-    X(variant)      /* L what else was varied: aa (second seq), idle_20ms, packed, ... */          \
-    X(phase)        /* A cold (open + call + close), first (after open), warm */                   \
-    X(outcome)      /* ok single extrapolated partial_limit timeout oom_killed wrong_result    \
+    X(round)      /* L 0.. : arms of one round ran interleaved; ratios are made within it */       \
+    X(position)   /* L place within the round */                                                   \
+    X(repeat)     /* L 0, or k for the k-th repetition of a disturbed round */                     \
+    X(disturbed)  /* L 1: other load was seen while this ran; kept, not used for verdicts */       \
+    X(family)     /* L strategies, chunks, grain, factors, limits, connpool, peers, growth,      \
+                           targets, timeline */ \
+    X(backend)    /* L seq proc omp control bare; peers: python glib libuv tbb mpich */            \
+    X(strategy)   /* L see bench/README.md */                                                      \
+    X(n)          /* L items asked for */                                                          \
+    X(n_run)      /* A items that really ran: less than n in a prefix */                           \
+    X(workers)    /* L */                                                                          \
+    X(chunk)      /* L auto, cpython, or items */                                                  \
+    X(form)       /* L task or kernel */                                                           \
+    X(memory)     /* L in_place, staged, or private (omp and seq on malloc) */                     \
+    X(wait)       /* L adaptive block spin */                                                      \
+    X(work_ns)    /* L busy work asked for per task on top of the square */                        \
+    X(variant)    /* L what else was varied: aa (second seq), idle_20ms, packed, ... */            \
+    X(phase)      /* A cold (open + call + close), first (after open), warm */                     \
+    X(outcome)    /* ok single extrapolated partial_limit timeout oom_killed wrong_result    \
                            unsupported skipped: partial_limit is also a run that died or whose     \
-                           call failed, limit says of what */   \
-    X(elapsed_ns)   /* A from the call until the last result */                                    \
-    X(return_ns)    /* A from the call until it returned to the caller */                          \
-    X(open_ns)      /* A */                                                                        \
-    X(close_ns)     /* A */                                                                        \
-    X(chosen_chunk) /* A items */                                                                  \
-    X(tasks)        /* A */                                                                        \
-    X(claims)       /* A */                                                                        \
-    X(steals)       /* A */                                                                        \
-    X(parks)        /* A */                                                                        \
-    X(wakes)        /* A */                                                                        \
-    X(caller_parks) /* A */                                                                        \
-    X(forks)        /* A */                                                                        \
-    X(inline_tasks) /* A tasks that the submitting thread ran itself */                            \
+                           call failed, limit says of what */     \
+    X(elapsed_ns) /* A from the call until the last result */                                      \
+    X(return_ns)  /* A from the call until it returned to the caller */                            \
+    X(open_ns)    /* A */                                                                          \
+    X(close_ns)   /* A */                                                                          \
+    X(chosen_chunk)         /* A items */                                                          \
+    X(tasks)                /* A */                                                                \
+    X(claims)               /* A */                                                                \
+    X(steals)               /* A */                                                                \
+    X(parks)                /* A */                                                                \
+    X(wakes)                /* A */                                                                \
+    X(caller_parks)         /* A */                                                                \
+    X(forks)                /* A */                                                                \
+    X(inline_tasks)         /* A tasks that the submitting thread ran itself */                    \
     X(distinct_workers)     /* A pids or threads that ran at least one task */                     \
     X(staged_bytes)         /* A */                                                                \
     X(user_ns)              /* A CPU time, children included */                                    \

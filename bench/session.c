@@ -69,6 +69,15 @@ static void say(struct group_run *run, const struct plan_arm *arm, unsigned roun
     progress_say(&run->session->progress, what, round + 1, set->rounds);
 }
 
+/* Returns why the arm is not run, or NULL. */
+static const char *why_skipped(const struct session *session, const struct plan_arm *arm,
+                               const struct arm_state *state)
+{
+    if (session->missing[arm->program] != NULL)
+        return session->missing[arm->program];
+    return state->timeouts >= MOST_TIMEOUTS ? "timed out in two rounds before" : NULL;
+}
+
 /* Runs round number round of the group. disturbed[round] then says whether other load was seen. */
 static enum session_end run_round(struct group_run *run, unsigned round, unsigned repeat)
 {
@@ -86,9 +95,10 @@ static enum session_end run_round(struct group_run *run, unsigned round, unsigne
         if (child_interrupted())
             return SESSION_INTERRUPTED;
         say(run, arm, round, place);
-        if (state->timeouts >= MOST_TIMEOUTS) {
+        const char *why = why_skipped(run->session, arm, state);
+        if (why != NULL) {
             state->price_s = 0;
-            if (sample_skip(run->session, arm, &at, "timed out in two rounds before") != 0)
+            if (sample_skip(run->session, arm, &at, why) != 0)
                 return SESSION_BROKEN;
             continue;
         }

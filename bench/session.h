@@ -14,9 +14,10 @@ struct session {
     /* set by the launcher */
     const struct plan *plan;
     uint64_t seed, spins_per_ms;
-    double budget_s;          /* for repetitions, and to cut groups that run away */
-    char *programs[PROGRAMS]; /* paths, by enum program */
-    char *python;             /* path of python3, NULL if there is none */
+    double budget_s;               /* for repetitions, and to cut groups that run away */
+    char *programs[PROGRAMS];      /* paths, by enum program */
+    const char *missing[PROGRAMS]; /* not NULL: why arms of that program are skipped */
+    char *python;                  /* path of python3, NULL if there is none */
     int samples_fd, timeline_fd;
     const char *environment_path; /* gets a line for whatever was cut short */
     /* made by session_run() */

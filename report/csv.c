@@ -27,7 +27,8 @@ static const enum column text_columns[] = {
 static const char *const outcomes[] = {
     "ok",     "single",       "extrapolated", "partial_limit", "timeout", "oom_killed",
     "failed", "wrong_result", "unsupported",  "skipped",       NULL};
-static const char *const backends[] = {"seq", "proc", "omp", "control", "python", "bare", NULL};
+static const char *const backends[] = {"seq",  "proc",  "omp", "control", "python", "bare",
+                                       "glib", "libuv", "tbb", "mpich",   NULL};
 static const char *const phases[] = {"", "cold", "first", "warm", NULL};
 
 const char *column_name(enum column column)

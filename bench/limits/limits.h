@@ -15,7 +15,7 @@ enum { MOST_CALLS = 1000 };
 struct limit {
     size_t count;        /* in: operations (items, bytes for memcpy and first_touch) */
     unsigned workers;    /* in */
-    const char *variant; /* in: same_cpu or two_cpus, of (fork_wait), or empty */
+    const char *variant; /* in: same_cpu, two_cpus, idle_20ms; two; or empty */
     uint64_t seed;       /* in */
     unsigned calls;      /* in: warm calls of a loop, the median of which counts */
     bool warm_only;      /* in: a short warm-up of a loop instead of a whole first call */
@@ -35,6 +35,7 @@ limit_run limit_region; /* an empty parallel region */
 limit_run limit_sem;   /* sem_t round trip between two processes */
 limit_run limit_semop; /* uncontended sem_wait + sem_post */
 limit_run limit_spin;  /* round trip over a shared word, both spinning */
+limit_run limit_slot;  /* item there, square back, in one cache line, both spinning */
 
 limit_run limit_fork_wait; /* fork + _exit + waitpid, one after another; variant two: in pairs */
 limit_run limit_thread_create; /* pthread_create + join */

@@ -1,5 +1,5 @@
-/* signals.c: how fast one process tells another: by sem_t (sleeping) and by a shared word
- * (spinning).
+/* signals.c: how fast one process tells another: by sem_t (sleeping), by a shared word (spinning),
+ * and by a slot of one cache line that carries an item there and its square back.
  *
  * A round trip is there and back. Placement decides what it costs: on one CPU a switch, across CPUs
  * a wake-up of an idle CPU, which in a virtual machine is the dearest of all; so it is a variant.
@@ -13,16 +13,28 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../clock.h"
+#include "../workloads/square.h"
 #include "limits.h"
+
+#define IDLE_NS 20000000
+
+/* One cache line; turn is odd while the item is there, even when the result is. */
+struct slot {
+    _Atomic uint64_t turn;
+    int32_t item;   /* written by the parent before turn becomes odd */
+    int64_t result; /* written by the child before turn becomes even */
+};
 
 struct line {
     _Alignas(64) sem_t there; /* posted by the parent, waited for by the child */
     _Alignas(64) sem_t back;
     _Alignas(64) _Atomic uint64_t ping; /* written by the parent, read by the child */
     _Alignas(64) _Atomic uint64_t pong;
+    _Alignas(64) struct slot slot;
 };
 
 int limit_bind(unsigned index)
@@ -53,12 +65,28 @@ static void sem_answer(struct line *line, size_t count)
     }
 }
 
-static void sem_ask(struct line *line, size_t count)
+/* An ask returns what its round trips took, or 0: a wrong result came back. */
+static uint64_t sem_ask(struct line *line, size_t count)
 {
+    const uint64_t start_ns = now_ns();
     for (size_t i = 0; i < count; i++) {
         sem_post(&line->there);
         wait_on(&line->back);
     }
+    return now_ns() - start_ns;
+}
+
+/* After each gap both CPUs have gone idle: only the round trip is timed. */
+static uint64_t sem_ask_after_gaps(struct line *line, size_t count)
+{
+    uint64_t took_ns = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct timespec left = {.tv_nsec = IDLE_NS};
+        while (nanosleep(&left, &left) != 0)
+            continue;
+        took_ns += sem_ask(line, 1);
+    }
+    return took_ns;
 }
 
 /* order: release / acquire on both words: each hand-over publishes what was written before it. */
@@ -71,19 +99,59 @@ static void spin_answer(struct line *line, size_t count)
     }
 }
 
-static void spin_ask(struct line *line, size_t count)
+static uint64_t spin_ask(struct line *line, size_t count)
 {
+    const uint64_t start_ns = now_ns();
     for (uint64_t i = 1; i <= count; i++) {
         atomic_store_explicit(&line->ping, i, memory_order_release);
         while (atomic_load_explicit(&line->pong, memory_order_acquire) != i)
             continue;
     }
+    return now_ns() - start_ns;
+}
+
+/* order: release / acquire on turn, both ways: it publishes item, then result. */
+static void slot_answer(struct line *line, size_t count)
+{
+    struct slot *slot = &line->slot;
+    for (uint64_t i = 0; i < count; i++) {
+        while (atomic_load_explicit(&slot->turn, memory_order_acquire) != 2 * i + 1)
+            continue;
+        slot->result = square(slot->item);
+        atomic_store_explicit(&slot->turn, 2 * i + 2, memory_order_release);
+    }
+}
+
+static uint64_t slot_ask(struct line *line, size_t count)
+{
+    struct slot *slot = &line->slot;
+    uint64_t sum = 0, expected = 0;
+    const uint64_t start_ns = now_ns();
+    for (uint64_t i = 0; i < count; i++) {
+        slot->item = (int32_t)i;
+        atomic_store_explicit(&slot->turn, 2 * i + 1, memory_order_release);
+        while (atomic_load_explicit(&slot->turn, memory_order_acquire) != 2 * i + 2)
+            continue;
+        sum += (uint64_t)slot->result;
+    }
+    const uint64_t took_ns = now_ns() - start_ns;
+    for (uint64_t i = 0; i < count; i++)
+        expected += i * i;
+    return sum == expected ? took_ns : 0;
+}
+
+/* Where the two sides run; ANYWHERE leaves it to the kernel. */
+enum { ANYWHERE = 2 };
+
+static int bind_to(unsigned cpu)
+{
+    return cpu == ANYWHERE ? 0 : limit_bind(cpu);
 }
 
 static int child(struct line *line, size_t count, unsigned cpu, pid_t parent,
                  void (*answer)(struct line *, size_t))
 {
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent || limit_bind(cpu) != 0)
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent || bind_to(cpu) != 0)
         return 1;
     answer(line, count);
     return 0;
@@ -100,10 +168,11 @@ static struct line *line_make(void)
 
 /* The start of the child is inside the time: with thousands of round trips it does not show. A
  * child that cannot start would leave the parent waiting: the launcher's deadline ends that. */
-static int round_trips(struct limit *limit, void (*ask)(struct line *, size_t),
+static int round_trips(struct limit *limit, uint64_t (*ask)(struct line *, size_t),
                        void (*answer)(struct line *, size_t))
 {
-    const unsigned other = strcmp(limit->variant, "same_cpu") == 0 ? 0 : 1;
+    const bool anywhere = strcmp(limit->variant, "idle_20ms") == 0;
+    const unsigned other = anywhere ? ANYWHERE : strcmp(limit->variant, "same_cpu") == 0 ? 0 : 1;
     struct line *line = line_make();
     const pid_t parent = getpid();
     cpu_set_t usable;
@@ -111,26 +180,31 @@ static int round_trips(struct limit *limit, void (*ask)(struct line *, size_t),
         limit->detail = "no shared memory or no affinity";
         return 1;
     }
-    if (other >= (unsigned)CPU_COUNT(&usable))
+    if (!anywhere && other >= (unsigned)CPU_COUNT(&usable))
         return 2;
     const pid_t pid = fork();
     if (pid == 0)
         _exit(child(line, limit->count, other, parent, answer));
-    if (pid < 0 || limit_bind(0) != 0) {
+    if (pid < 0 || bind_to(anywhere ? ANYWHERE : 0) != 0) {
         limit->detail = "fork failed";
         return 1;
     }
-    const uint64_t start_ns = now_ns();
-    ask(line, limit->count);
-    limit->warm_ns = now_ns() - start_ns;
+    limit->warm_ns = ask(line, limit->count);
     while (waitpid(pid, NULL, 0) < 0)
         continue;
-    return 0;
+    limit->detail = "a result was not the square";
+    return limit->warm_ns > 0 ? 0 : 3;
 }
 
 int limit_sem(struct limit *limit)
 {
-    return round_trips(limit, sem_ask, sem_answer);
+    const bool gaps = strcmp(limit->variant, "idle_20ms") == 0;
+    return round_trips(limit, gaps ? sem_ask_after_gaps : sem_ask, sem_answer);
+}
+
+int limit_slot(struct limit *limit)
+{
+    return round_trips(limit, slot_ask, slot_answer);
 }
 
 int limit_spin(struct limit *limit)
