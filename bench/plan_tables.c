@@ -213,6 +213,7 @@ static const struct plan_row price[] = {
 /* What map is compared with, in the rounds of Python's. */
 #define MAP_AND_ITS_PEERS                                                                          \
     {"map", "proc omp control", "kernel", "in_place"}, {"bare_for", "bare"}, {"map", "tbb mpich"}, \
+        {"map_async", "proc omp", "kernel", "in_place"},                                           \
     {                                                                                              \
         "executor_map", "proc omp", "kernel", "in_place"                                           \
     }

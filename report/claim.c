@@ -29,9 +29,10 @@ static const char *const common[STANDINGS] = {
 
 const char *backend_name(const char *backend)
 {
-    static const char *const names[][2] = {{"seq", "sequential"}, {"proc", "processes"},
-                                           {"omp", "threads"},    {"control", "control"},
-                                           {"python", "Python"},  {"bare", "bare limit"}};
+    static const char *const names[][2] = {
+        {"seq", "sequential"}, {"proc", "processes"},  {"omp", "threads"}, {"control", "control"},
+        {"python", "Python"},  {"bare", "bare limit"}, {"glib", "GLib"},   {"libuv", "libuv"},
+        {"tbb", "oneTBB"},     {"mpich", "MPICH"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(names[i][0], backend) == 0)
             return names[i][1];

@@ -138,6 +138,15 @@ double limit_price(const struct report *report, const char *limit, const char *v
     return row ? row_per_item(row) : NAN; /* by operations run: pages, where n counts bytes */
 }
 
+const char *report_held(const struct comparison *result, double most)
+{
+    if (!isfinite(result->ratio))
+        return "not measured";
+    if (!isfinite(result->lo))
+        return "unresolved";
+    return result->hi <= most ? "met" : result->lo > most ? "not met" : "unresolved";
+}
+
 /* The number after "name=" or "name: " at the start of a line of environment.txt. */
 static double environment_number(const struct report *report, const char *name)
 {

@@ -201,7 +201,7 @@ struct comparison rows_compare(const struct rows *rows, const struct row *one,
 {
     struct comparison result = {STANDS_NOT_MEASURED, NAN, NAN, NAN, NAN, 0};
 
-    if (!one || !other)
+    if (!one || !other || one->outcome == OUTCOME_SKIPPED || other->outcome == OUTCOME_SKIPPED)
         return result;
     double margin = margin_for(rows, one);
     result.margin = expm1(margin);

@@ -13,9 +13,9 @@
 #include <string.h>
 
 static const struct section *const sections[] = {
-    &section_answer,  &section_two_ways, &section_tables, &section_why,
-    &section_sync,    &section_chunks,   &section_spawn,  &section_pays,
-    &section_factors, &section_connpool, &section_course, &section_appendix};
+    &section_answer, &section_two_ways, &section_tables,  &section_why,     &section_sync,
+    &section_chunks, &section_spawn,    &section_pays,    &section_factors, &section_connpool,
+    &section_peers,  &section_growth,   &section_targets, &section_course,  &section_appendix};
 enum { SECTIONS = sizeof sections / sizeof *sections };
 
 static bool is_pool_row(const struct row *row)

@@ -28,7 +28,7 @@ struct section {
 
 extern const struct section section_answer, section_two_ways, section_tables, section_why,
     section_sync, section_chunks, section_spawn, section_pays, section_factors, section_connpool,
-    section_course, section_appendix;
+    section_peers, section_growth, section_targets, section_course, section_appendix;
 
 /* Makes everything from dir/samples.csv. Returns an exit status: 0; 1 a file could not be written;
  * 2 the samples or the prose are not what they should be. error gets one line, notes what to know.
@@ -54,6 +54,10 @@ enum standing report_claim(struct report *report, const struct claim *claim, con
 /* ns for one operation of a bare limit; NaN when it was not measured. variant NULL: the main one.
  */
 double limit_price(const struct report *report, const char *limit, const char *variant);
+
+/* How a ratio stands to the most that it may be: "met" when its whole interval is within, "not met"
+ * when all of it is beyond, otherwise "unresolved", or "not measured". */
+const char *report_held(const struct comparison *result, double most);
 
 /* CPUs that were usable, as environment.txt says; otherwise the most workers that were used. */
 double report_cpus(const struct report *report);

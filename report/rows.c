@@ -20,13 +20,14 @@ static const enum column key_columns[] = {
     COLUMN_family, COLUMN_work_ns, COLUMN_n,       COLUMN_strategy, COLUMN_backend, COLUMN_variant,
     COLUMN_memory, COLUMN_form,    COLUMN_workers, COLUMN_wait,     COLUMN_chunk,   COLUMN_phase};
 
-static const char *const family_order[] = {"strategies", "chunks", "grain", "factors", "limits",
-                                           "connpool",   "peers",  "crash", NULL};
+static const char *const family_order[] = {"strategies", "chunks",   "grain", "factors",
+                                           "limits",     "connpool", "peers", "growth",
+                                           "targets",    "crash",    NULL};
 static const char *const strategy_order[] = {
     "sequential",      "map",          "map_async",     "apply",           "apply_async",
     "executor_submit", "executor_map", "spawn_bounded", "spawn_unbounded", NULL};
-static const char *const backend_order[] = {"seq",    "proc", "omp", "control",
-                                            "python", "bare", NULL};
+static const char *const backend_order[] = {"seq",  "proc",  "omp", "control", "python", "bare",
+                                            "glib", "libuv", "tbb", "mpich",   NULL};
 static const char *const phase_order[] = {"cold", "first", "warm", NULL};
 
 const char *outcome_name(enum outcome outcome)

@@ -461,6 +461,149 @@ Test(conclusions, the_semaphores_questions_are_answered_from_counts, .timeout = 
     make_end(&maker);
 }
 
+/* ---- peers, growth, targets --------------------------------------------------------------------
+ */
+
+/* Eleven rounds of two rows, the first per item at 100 ns, the other at other_ns. */
+static struct maker two_rows(struct given one, struct given other, double other_ns)
+{
+    struct maker maker = make_begin();
+
+    for (one.round = other.round = 0; one.round < 11; one.round++, other.round++) {
+        double wobble = 1 + 0.001 * ((double)(one.round * 7 % 11) - 5);
+        one.elapsed_ns = 100 * one.n * wobble;
+        other.elapsed_ns = other_ns * other.n * wobble;
+        make_row(&maker, one);
+        make_row(&maker, other);
+    }
+    return maker;
+}
+
+static struct maker call_and_peer(const char *peer, double peer_ns)
+{
+    const struct given one = {.family = "peers",
+                              .backend = "proc",
+                              .strategy = "apply",
+                              .form = "task",
+                              .n = 5000,
+                              .metrics = "cpu_ns=1000000"};
+    struct given other = one;
+
+    other.backend = peer;
+    other.n = 100; /* a slow peer makes fewer calls: what is compared is one */
+    return two_rows(one, other, peer_ns);
+}
+
+Test(peers, ten_times_ahead_is_said_when_it_is_so, .timeout = 30)
+{
+    struct maker ahead = call_and_peer("python", 1100), behind = call_and_peer("python", 900);
+
+    cr_assert_eq(render(&ahead), 0);
+    cr_assert_eq(render(&behind), 0);
+    cr_assert(contains(&ahead, "REPORT.md",
+                       "Processes are ahead of every other process pool that was measured by 10 "
+                       "times at least. Of 1 comparisons the closest is apply: 11.0 times ahead"));
+    cr_assert(contains(&behind, "REPORT.md",
+                       "Processes are *not* ahead of every other process pool by 10 times. Of 1 "
+                       "comparisons the closest is apply: 9.00 times ahead"));
+    make_end(&ahead);
+    make_end(&behind);
+}
+
+Test(peers, a_thread_pool_does_not_count_as_a_process_pool, .timeout = 30)
+{
+    struct maker maker = call_and_peer("glib", 200);
+
+    cr_assert_eq(render(&maker), 0);
+    cr_assert(contains(&maker, "REPORT.md", "No other process pool was measured in this run."));
+    cr_assert(contains(&maker, "REPORT.md", "| 0.50 [0.50, 0.50] | processes |"));
+    cr_assert(contains(&maker, "REPORT.md", "No peer was judged faster than the processes"));
+    make_end(&maker);
+}
+
+Test(peers, a_loss_stands_with_what_was_counted, .timeout = 30)
+{
+    struct maker maker = call_and_peer("tbb", 50);
+
+    cr_assert_eq(render(&maker), 0);
+    cr_assert(contains(&maker, "REPORT.md", "| 2.00 [2.00, 2.00] | oneTBB |"));
+    cr_assert(contains(&maker, "REPORT.md",
+                       "- apply, n = 100: processes take 2.00 times as long as oneTBB, 50.0 ns "
+                       "more for each. Processes: 200 ns of CPU time"));
+    make_end(&maker);
+}
+
+Test(peers, a_skipped_one_stands_in_its_place_with_the_reason, .timeout = 30)
+{
+    struct maker maker = call_and_peer("glib", 200);
+
+    make_row(&maker, (struct given){.family = "peers",
+                                    .backend = "libuv",
+                                    .strategy = "apply",
+                                    .phase = "",
+                                    .n = 5000,
+                                    .outcome = "skipped",
+                                    .limit = "libuv was not found"});
+    cr_assert_eq(render(&maker), 0);
+    cr_assert(
+        contains(&maker, "REPORT.md", "| libuv | thread pool | 5000 | skipped: libuv was not"));
+    make_end(&maker);
+}
+
+Test(growth, a_step_is_held_against_the_one_before, .timeout = 30)
+{
+    const struct given one = {.family = "growth", .backend = "proc", .strategy = "map", .n = 1000};
+    struct given next = one;
+
+    next.n = 10000;
+    struct maker flat = two_rows(one, next, 140), steep = two_rows(one, next, 160);
+    cr_assert_eq(render(&flat), 0);
+    cr_assert_eq(render(&steep), 0);
+    cr_assert(contains(&flat, "REPORT.md", "Of 1 steps 1 cost at most 1.5 times the step before"));
+    cr_assert(contains(&steep, "REPORT.md", "Of 1 steps 0 cost at most 1.5 times the step before"));
+    cr_assert(contains(&steep, "REPORT.md", "| 1.60 | [1.60, 1.60] | not met |"));
+    make_end(&flat);
+    make_end(&steep);
+}
+
+Test(targets, are_met_by_the_whole_interval, .timeout = 30)
+{
+    const struct given bare = {
+        .family = "targets", .backend = "bare", .strategy = "fork_wait", .variant = "two", .n = 10};
+    const struct given pool = {
+        .family = "targets", .backend = "proc", .strategy = "open_close", .n = 10};
+    struct maker met = two_rows(bare, pool, 220), missed = two_rows(bare, pool, 250);
+
+    cr_assert_eq(render(&met), 0);
+    cr_assert_eq(render(&missed), 0);
+    cr_assert(contains(&met, "REPORT.md", "fork + wait of two | 2.20 | [2.20, 2.20] | 11 | met |"));
+    cr_assert(
+        contains(&missed, "REPORT.md", "fork + wait of two | 2.50 | [2.50, 2.50] | 11 | not met"));
+    make_end(&met);
+    make_end(&missed);
+}
+
+Test(targets, one_switch_of_an_idle_pool_is_too_many, .timeout = 30)
+{
+    struct maker maker = make_begin();
+    struct given idle = {.family = "targets",
+                         .backend = "proc",
+                         .strategy = "idle",
+                         .n = 10,
+                         .elapsed_ns = 1e10,
+                         .metrics = "idle_switches=0"};
+
+    make_row(&maker, idle);
+    cr_assert_eq(render(&maker), 0);
+    cr_assert(contains(&maker, "REPORT.md", "| none | 0 in 10 s |  | 1 | met |"));
+    idle.round = 1;
+    idle.metrics = "idle_switches=1";
+    make_row(&maker, idle);
+    cr_assert_eq(render(&maker), 0);
+    cr_assert(contains(&maker, "REPORT.md", "| none | 1 in 10 s |  | 2 | not met |"));
+    make_end(&maker);
+}
+
 /* ---- what is missing ---------------------------------------------------------------------------
  */
 
