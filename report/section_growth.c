@@ -166,9 +166,11 @@ static void draw(struct report *report, bool workers)
     size_t curves = 0;
 
     text_add(&plot->script,
-             "set logscale x\nset xtics (%s)\nset key outside right top\nset rmargin 28\n"
+             "set logscale x\nset xrange [%s]\nset xtics (%s)\nset key outside right top\nset "
+             "rmargin 28\n"
              "set xlabel '%s (logarithmic)'\nset ylabel 'time per task (logarithmic)'\n"
              "set grid ytics linetype 1 linecolor '#e4e4e4'\n",
+             workers ? "0.9:75" : "7:*",
              workers ? "1, 2, 4, 8, 16, 32, 64"
                      : "'10' 10, '100' 100, '1000' 1e3, '10^4' 1e4, '10^5' 1e5, '10^6' 1e6, "
                        "'10^7' 1e7, '10^8' 1e8",

@@ -137,6 +137,14 @@ refuses_options_of_programs() {
     refuses 2 accepted "$arm" --strategy=map --backend=proc --form=loop
     refuses 2 accepted "$arm" --strategy=map --backend=proc --memory=disk
     refuses 2 nonsense "$arm" --nonsense
+    refuses 2 accepted "$build/bench/twin_life" --strategy=sleep
+    refuses 2 "--n=" "$build/bench/twin_life" --strategy=idle --n=0
+    if [[ -x $build/bench/peers/peer_glib ]]; then # the others share its command line
+        refuses 2 accepted "$build/bench/peers/peer_glib" --strategy=map
+        refuses 2 "--workers=" "$build/bench/peers/peer_glib" --strategy=apply --workers=0
+    else
+        say "skipped: peer_glib was not built"
+    fi
     refuses 2 accepted "$launch" --mode=fast
     refuses 2 accepted "$launch" --backend=mpi
     refuses 2 "--only=" "$launch" '--only=map(' "--out=$work/out"
