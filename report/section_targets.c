@@ -186,32 +186,49 @@ static const struct figure figures[] = {
 
 static double value_of(const struct figure *figure, const struct sample *sample)
 {
-    if (sample_number(sample, COLUMN_disturbed) > 0 && !figure->worst)
-        return NAN;
     if (figure->metric)
         return sample_metric(sample, figure->metric);
     return sample_number(sample, COLUMN_elapsed_ns) / sample_number(sample, COLUMN_n_run);
 }
 
-/* The interval of the figure over its samples; of a worst one, the largest and nothing else. */
+/* What must not happen at all counts whatever else the machine did; a time that was taken while
+ * other programs used the CPU shows something, but decides nothing. */
+static bool decides(const struct figure *figure, const struct sample *sample)
+{
+    return (figure->worst && !(figure->most > 0)) || !(sample_number(sample, COLUMN_disturbed) > 0);
+}
+
+static size_t collect(const struct figure *figure, const struct row *row, bool all, double *values)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < row->count; i++) {
+        double value = value_of(figure, row->samples[i]);
+        if (isfinite(value) && (all || decides(figure, row->samples[i])))
+            values[count++] = value;
+    }
+    return count;
+}
+
+/* The figure with its interval; of a worst one, the largest is all three. Disturbed samples give a
+ * figure when there are no others, and no interval. */
 static struct comparison measure(const struct figure *figure, const struct row *row)
 {
     struct comparison result = {.ratio = NAN, .lo = NAN, .hi = NAN};
-    double *values = row ? must_alloc(row->count, sizeof *values) : NULL;
 
-    for (size_t i = 0; row && i < row->count; i++) {
-        double value = value_of(figure, row->samples[i]);
-        if (isfinite(value))
-            values[result.rounds++] = value;
-    }
-    struct stats_interval interval =
-        values ? stats_median_interval(values, result.rounds) : (struct stats_interval){0};
-    if (result.rounds > 0 && figure->worst) /* sorted by now */
-        result.ratio = result.lo = result.hi = values[result.rounds - 1];
-    else if (result.rounds > 0) {
-        result.ratio = interval.median;
-        result.lo = interval.known ? interval.lo : NAN;
-        result.hi = interval.known ? interval.hi : NAN;
+    if (!row)
+        return result;
+    double *values = must_alloc(row->count, sizeof *values);
+    size_t clean = collect(figure, row, false, values);
+    result.rounds = clean > 0 ? clean : collect(figure, row, true, values);
+    struct stats_interval interval = stats_median_interval(values, result.rounds);
+    if (result.rounds > 0)
+        result.ratio = figure->worst ? values[result.rounds - 1] : interval.median;
+    if (clean > 0 && figure->worst)
+        result.lo = result.hi = result.ratio;
+    else if (clean > 0 && interval.known) {
+        result.lo = interval.lo;
+        result.hi = interval.hi;
     }
     free(values);
     return result;

@@ -604,6 +604,23 @@ Test(targets, one_switch_of_an_idle_pool_is_too_many, .timeout = 30)
     make_end(&maker);
 }
 
+Test(targets, a_disturbed_time_shows_and_decides_nothing, .timeout = 30)
+{
+    struct maker maker = make_begin();
+
+    make_row(&maker, (struct given){.family = "targets",
+                                    .backend = "proc",
+                                    .strategy = "death",
+                                    .n = 10,
+                                    .elapsed_ns = 1e7,
+                                    .disturbed = 1,
+                                    .metrics = "failed_max_ns=9000000"});
+    cr_assert_eq(render(&maker), 0);
+    cr_assert(contains(&maker, "REPORT.md",
+                       "| the same, longest | at most 5.00 ms | 9.00 ms |  | 1 | unresolved |"));
+    make_end(&maker);
+}
+
 /* ---- what is missing ---------------------------------------------------------------------------
  */
 
