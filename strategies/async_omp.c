@@ -243,7 +243,7 @@ static struct map_job *map_make(struct twini_omp *omp, const struct twin_map *ma
     (void)twini_future_init(&made->job.future, omp->pool, 0); /* without a result it cannot fail */
     made->job.future.is_map = true;
     made->job.omp = omp;
-    made->job.small = false;
+    made->job.small = made->job.unmarked = false;
     omp->users++;
     atomic_init(&made->job.tasks, 0);
     twini_omp_chunks_init(&made->run, omp, map);

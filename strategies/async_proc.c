@@ -180,6 +180,21 @@ static int cancel(struct twin_future *base)
     return error;
 }
 
+/* All futures are finished under the lock, so who holds it marks by a plain store. */
+static int watch(struct twin_future *future)
+{
+    struct twini_proc *proc = twini_proc_of(future->pool);
+    pthread_mutex_lock(&proc->lock);
+    /* relaxed, all: ordered by the lock */
+    int state = atomic_load_explicit(&future->state, memory_order_relaxed);
+    if (state == TWIN_PENDING || state == TWIN_RUNNING)
+        atomic_store_explicit(&future->state,
+                              state == TWIN_PENDING ? TWINI_WATCHED_PENDING : TWINI_WATCHED_RUNNING,
+                              memory_order_relaxed);
+    pthread_mutex_unlock(&proc->lock);
+    return state >= TWIN_SUCCEEDED ? TWIN_EDONE : 0;
+}
+
 static void land(struct twin_future *base)
 {
     struct twini_proc_future *future = (struct twini_proc_future *)base;
@@ -238,6 +253,7 @@ const struct twini_strategy twini_proc_strategy = {
     .iterator_next = twini_iterator_next_proc,
     .iterator_release = twini_iterator_release_proc,
     .look = twini_proc_look,
+    .watch = watch,
     .wait = twini_proc_wait_for,
     .cancel = cancel,
     .land = land,

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 
 struct twini_arena;
+struct twini_hook;
 
 enum twini_phase { TWINI_OPEN, TWINI_SHUT };
 
@@ -53,6 +54,14 @@ struct twini_strategy {
 
     /* Brings the future's state up to date, without waiting and without starting anything. */
     void (*look)(struct twin_future *future);
+    /* Marks the future as watched, so that who finishes it fires its hooks (future.h); again is
+     * fine. The mark and the finish must not cross: a twin whose futures are finished under a lock
+     * takes it; else it moves the state by compare-and-swap. Returns 0; TWIN_EDONE: it has an
+     * outcome; or why this thread may not. */
+    int (*watch)(struct twin_future *future);
+    /* Fires the hooks of futures whose finisher could not know of the mark; NULL: there are none.
+     */
+    void (*notice)(struct twin_pool *pool);
     /* Waits until ready, or returns TWIN_ETIMEOUT. */
     int (*wait)(struct twin_pool *pool, const struct twini_wait *wait);
     /* As twin_future_cancel(). */
@@ -88,6 +97,12 @@ struct twin_pool {
     void *engine; /* the backend's own */
     pthread_mutex_t failure_lock;
     struct twin_failure failure;
+    /* callback.c: callbacks whose future has an outcome, newest first; how many; whether a thread
+     * runs them now; how many are registered and have not run */
+    struct twini_hook *_Atomic due;
+    _Atomic size_t due_count;
+    _Atomic bool delivering;
+    _Atomic size_t callbacks;
 };
 
 /* An iterator's common head; each twin embeds it. */
@@ -112,8 +127,34 @@ int twini_executor_open_with(struct twin_executor **executor,
                              const struct twin_pool_options *options,
                              const struct twini_strategy *strategy);
 
-/* Is this map complete and sane? 0 or TWIN_EINVAL. */
+const struct twini_strategy *twini_choose(const struct twin_pool_options *options);
+
+/* What is asked of every call: may it be made at all? */
+int twini_enter(struct twin_pool *pool);
+/* Is this map, this call, complete and sane? 0 or TWIN_EINVAL. */
 int twini_check_map(const struct twin_map *map);
+int twini_check_call(const struct twin_call *call);
+/* Whether shutdown or terminate refused the caller (in a scope, of a thread or a callback that may
+ * not), and so did nothing. */
+bool twini_is_refusal(int error);
+
+/* ---- callback.c ------------------------------------------------------------ */
+
+/* As strategy->wait, and runs callbacks as they come due: whatever is waited for. */
+int twini_wait(struct twin_pool *pool, const struct twini_wait *wait);
+/* Runs the callbacks that are due, unless a thread (this one, further out) is about it. */
+void twini_run_due(struct twin_pool *pool);
+/* For submitters, who do not wait: the same, when so many are due that they take more memory than
+ * max_pending calls. */
+void twini_bound_due(struct twin_pool *pool);
+/* Gives up those that are due, unrun: in a forked child. */
+void twini_drop_due(struct twin_pool *pool);
+/* Whether any callback is registered that has not run: it may release what is waited for. */
+static inline bool twini_has_callbacks(const struct twin_pool *pool)
+{
+    /* relaxed: one that another thread registers now may as well have come later */
+    return atomic_load_explicit(&pool->callbacks, memory_order_relaxed) != 0;
+}
 
 /* Ends the calling thread's idle OpenMP team (omp_runtime.c), so that a child forked now may use
  * OpenMP: it would hang otherwise (GCC PR 60035). The program's next region starts a new team. */

@@ -132,6 +132,15 @@ extern const struct arm arm_proc, arm_omp, arm_control;
     P(suite, arm, apply_async, finishes_fifty_sleeps_at_shutdown)                                  \
     P(suite, arm, apply_async, goes_past_max_pending)
 
+#define CALLBACK_PROMISES(P, suite, arm)                                                           \
+    P(suite, arm, callback, runs_once_in_order_on_the_waiting_thread)                              \
+    P(suite, arm, callback, runs_at_the_end_of_a_scope)                                            \
+    P(suite, arm, callback, keeps_a_released_future_until_close)                                   \
+    P(suite, arm, callback, of_a_complete_future_runs_at_once)                                     \
+    P(suite, arm, callback, tells_every_outcome)                                                   \
+    P(suite, arm, callback, may_submit_wait_and_register)                                          \
+    P(suite, arm, callback, refuses_bad_arguments)
+
 #define EXECUTOR_SUBMIT_PROMISES(P, suite, arm)                                                    \
     P(suite, arm, executor_submit, returns_what_direct_calls_return)                               \
     P(suite, arm, executor_submit, starts_workers_on_demand)                                       \
@@ -189,6 +198,7 @@ MAP_PROMISES(DECLARES, , arm)
 MAP_ASYNC_PROMISES(DECLARES, , arm)
 APPLY_PROMISES(DECLARES, , arm)
 APPLY_ASYNC_PROMISES(DECLARES, , arm)
+CALLBACK_PROMISES(DECLARES, , arm)
 EXECUTOR_SUBMIT_PROMISES(DECLARES, , arm)
 EXECUTOR_MAP_PROMISES(DECLARES, , arm)
 SPAWN_PROMISES(DECLARES, , arm)

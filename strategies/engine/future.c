@@ -18,6 +18,8 @@ int twini_future_init(struct twin_future *future, struct twin_pool *pool, size_t
     future->pool = pool;
     future->result_size = result_size;
     future->failure = (struct twin_failure){.kind = TWIN_FAILURE_NONE};
+    atomic_store_explicit(&future->hooks, NULL, memory_order_relaxed);
+    atomic_store_explicit(&future->callbacks, 0, memory_order_relaxed);
     future->result =
         result_size > TWINI_INLINE_RESULT ? malloc(result_size) : future->inline_result;
     return future->result ? 0 : TWIN_ENOMEM;
@@ -30,17 +32,19 @@ void twini_future_fini(struct twin_future *future)
     future->result = NULL;
 }
 
-static bool move(struct twin_future *future, int from, int to)
+static bool move(struct twin_future *future, int *from, int to)
 {
     /* order: acq_rel; the winner sees what the submitter wrote, and the loser what the winner did
      */
-    return atomic_compare_exchange_strong_explicit(&future->state, &from, to, memory_order_acq_rel,
+    return atomic_compare_exchange_strong_explicit(&future->state, from, to, memory_order_acq_rel,
                                                    memory_order_acquire);
 }
 
 bool twini_future_start(struct twin_future *future)
 {
-    return move(future, TWIN_PENDING, TWIN_RUNNING);
+    int from = TWIN_PENDING;
+    return move(future, &from, TWIN_RUNNING) ||
+           (from == TWINI_WATCHED_PENDING && move(future, &from, TWINI_WATCHED_RUNNING));
 }
 
 bool twini_future_try_cancel(struct twin_future *future)
@@ -61,9 +65,54 @@ void twini_future_finish(struct twin_future *future, int error, const struct twi
     int state = error == 0                 ? TWIN_SUCCEEDED
                 : error == TWIN_ECANCELLED ? TWIN_CANCELLED
                                            : TWIN_FAILED;
+    /* relaxed: nobody else moves it now: see strategy->watch */
+    bool watched = atomic_load_explicit(&future->state, memory_order_relaxed) < 0;
     /* order: release; pairs with acquire in twini_future_is_final(); publishes the outcome */
     atomic_store_explicit(&future->state, state, memory_order_release);
+    if (watched)
+        twini_future_fire(future);
 }
+
+/* ---- hooks --------------------------------------------------------------- */
+
+static struct twini_hook closed; /* the mark of a list that has fired */
+
+void twini_future_fire(struct twin_future *future)
+{
+    /* order: acq_rel; hooks are readable, and whoever finds the list closed sees the outcome */
+    struct twini_hook *newest =
+        atomic_exchange_explicit(&future->hooks, &closed, memory_order_acq_rel);
+    struct twini_hook *oldest = NULL;
+    while (newest && newest != &closed) {
+        struct twini_hook *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    while (oldest) {
+        struct twini_hook *next = oldest->next;
+        oldest->fire(oldest);
+        oldest = next;
+    }
+}
+
+int twini_future_hook(struct twin_future *future, struct twini_hook *hook)
+{
+    int error = twini_future_is_final(future) ? TWIN_EDONE : future->strategy->watch(future);
+    if (error && error != TWIN_EDONE)
+        return error;
+    /* order: acquire; pairs with the exchange in twini_future_fire() */
+    struct twini_hook *newest = atomic_load_explicit(&future->hooks, memory_order_acquire);
+    do {
+        if (newest == &closed || (error && !newest))
+            return TWIN_EDONE;
+        hook->next = newest;
+    } while (!atomic_compare_exchange_weak_explicit(&future->hooks, &newest, hook,
+                                                    memory_order_release, memory_order_acquire));
+    return 0;
+}
+
+/* ---- references ---------------------------------------------------------- */
 
 void twini_future_drop(struct twin_future *future)
 {
@@ -79,29 +128,26 @@ bool twini_future_ready(void *future)
     return twini_future_is_final(future);
 }
 
-int twin_future_result(struct twin_future *future, void *result, int64_t timeout_ns)
+/* Waits until the future has an outcome. */
+static int await(struct twin_future *future, int64_t timeout_ns)
 {
-    if (!future)
-        return TWIN_EINVAL;
-    if (twini_inside_task)
-        return TWIN_ENESTED;
-    if (!twini_future_is_final(future)) {
-        if (future->pool->fork_epoch != twini_fork_epoch)
-            return TWIN_EFORKED;
-        if (timeout_ns == 0)
-            future->strategy->look(future);
+    if (future->pool->fork_epoch != twini_fork_epoch)
+        return TWIN_EFORKED;
+    if (timeout_ns == 0) {
+        future->strategy->look(future);
+        twini_run_due(future->pool);
+        return twini_future_is_final(future) ? 0 : TWIN_ETIMEOUT;
     }
-    if (!twini_future_is_final(future)) {
-        if (timeout_ns == 0)
-            return TWIN_ETIMEOUT;
-        struct twini_wait wait = {.ready = twini_future_ready,
-                                  .arg = future,
-                                  .only = future,
-                                  .deadline_ns = twini_deadline_ns(timeout_ns)};
-        int error = future->strategy->wait(future->pool, &wait);
-        if (error)
-            return error;
-    }
+    struct twini_wait wait = {.ready = twini_future_ready,
+                              .arg = future,
+                              .only = future,
+                              .deadline_ns = twini_deadline_ns(timeout_ns)};
+    return twini_wait(future->pool, &wait);
+}
+
+/* The outcome, and the result where it is wanted. */
+static int hand_over(struct twin_future *future, void *result)
+{
     if (future->error)
         return future->error;
     if (future->is_map)
@@ -109,6 +155,31 @@ int twin_future_result(struct twin_future *future, void *result, int64_t timeout
     else if (result && future->result_size)
         memcpy(result, future->result, future->result_size);
     return 0;
+}
+
+int twin_future_result(struct twin_future *future, void *result, int64_t timeout_ns)
+{
+    if (!future)
+        return TWIN_EINVAL;
+    if (twini_inside_task)
+        return TWIN_ENESTED;
+    int error = 0;
+    if (!twini_future_is_final(future)) {
+        bool held = twini_has_callbacks(future->pool); /* one may release the future */
+        if (held)
+            twini_future_hold(future);
+        error = await(future, timeout_ns);
+        if (!error)
+            error = hand_over(future, result);
+        if (held)
+            twini_future_drop(future);
+        return error;
+    }
+    error = hand_over(future, result);
+    /* relaxed: a hint; those of this future are due. Without any, its pool may be gone. */
+    if (atomic_load_explicit(&future->callbacks, memory_order_relaxed))
+        twini_run_due(future->pool);
+    return error;
 }
 
 enum twin_future_state twin_future_state(struct twin_future *future)
@@ -119,7 +190,10 @@ enum twin_future_state twin_future_state(struct twin_future *future)
         !twini_inside_task)
         future->strategy->look(future);
     /* order: acquire; pairs with release in twini_future_finish() */
-    return (enum twin_future_state)atomic_load_explicit(&future->state, memory_order_acquire);
+    int state = atomic_load_explicit(&future->state, memory_order_acquire);
+    return state == TWINI_WATCHED_PENDING   ? TWIN_PENDING
+           : state == TWINI_WATCHED_RUNNING ? TWIN_RUNNING
+                                            : (enum twin_future_state)state;
 }
 
 int twin_future_cancel(struct twin_future *future)
@@ -191,10 +265,60 @@ static int wait_for_each(const struct several *several, int64_t deadline_ns)
             continue;
         struct twini_wait wait = {
             .ready = twini_future_ready, .arg = future, .only = future, .deadline_ns = deadline_ns};
-        int error = future->strategy->wait(future->pool, &wait);
+        int error = twini_wait(future->pool, &wait);
         if (error)
             return error;
     }
+    return 0;
+}
+
+static int wait_for_some(struct twin_pool *pool, struct several *several, int64_t deadline_ns)
+{
+    struct twini_wait wait = {.ready = several_ready, .arg = several, .deadline_ns = deadline_ns};
+    return twini_wait(pool, &wait);
+}
+
+static void hold_all(const struct several *several, bool hold)
+{
+    for (size_t i = 0; i < several->count; i++)
+        if (several->futures[i] && hold)
+            twini_future_hold(several->futures[i]);
+        else if (several->futures[i])
+            twini_future_drop(several->futures[i]);
+}
+
+static int wait_in_pool(struct twin_pool *pool, struct several *several, int64_t timeout_ns)
+{
+    if (pool->fork_epoch != twini_fork_epoch)
+        return TWIN_EFORKED;
+    if (timeout_ns == 0)
+        return TWIN_ETIMEOUT;
+    int64_t deadline_ns = twini_deadline_ns(timeout_ns);
+    return several->what == TWIN_ALL ? wait_for_each(several, deadline_ns)
+                                     : wait_for_some(pool, several, deadline_ns);
+}
+
+/* The one pool of those that have no outcome yet, which are brought up to date; else of one whose
+ * callbacks have not run; NULL: there are none. */
+static int find_pool(const struct several *several, struct twin_pool **pool)
+{
+    struct twin_pool *due = NULL;
+    *pool = NULL;
+    for (size_t i = 0; i < several->count; i++) {
+        struct twin_future *future = several->futures[i];
+        if (!future)
+            continue;
+        if (!twini_future_is_final(future)) {
+            if (*pool && future->pool != *pool)
+                return TWIN_EINVAL;
+            *pool = future->pool;
+            future->strategy->look(future);
+        } else if (atomic_load_explicit(&future->callbacks, memory_order_relaxed)) {
+            due = future->pool; /* relaxed: as in twin_future_result() */
+        }
+    }
+    if (!*pool)
+        *pool = due;
     return 0;
 }
 
@@ -206,23 +330,17 @@ int twin_futures_wait(struct twin_future *const *futures, size_t count, enum twi
     if (twini_inside_task)
         return TWIN_ENESTED;
     struct several several = {.futures = futures, .count = count, .what = what};
-    struct twin_pool *pool = NULL;
-    for (size_t i = 0; i < count; i++)
-        if (futures[i] && !twini_future_is_final(futures[i])) {
-            if (pool && futures[i]->pool != pool)
-                return TWIN_EINVAL;
-            pool = futures[i]->pool;
-            futures[i]->strategy->look(futures[i]);
-        }
-    if (several_ready(&several))
-        return 0;
-    if (pool->fork_epoch != twini_fork_epoch)
-        return TWIN_EFORKED;
-    if (timeout_ns == 0)
-        return TWIN_ETIMEOUT;
-    int64_t deadline_ns = twini_deadline_ns(timeout_ns);
-    if (what == TWIN_ALL)
-        return wait_for_each(&several, deadline_ns);
-    struct twini_wait wait = {.ready = several_ready, .arg = &several, .deadline_ns = deadline_ns};
-    return pool->strategy->wait(pool, &wait);
+    struct twin_pool *pool;
+    int error = find_pool(&several, &pool);
+    if (error || !pool)
+        return error;
+    bool held = twini_has_callbacks(pool); /* one may release a future */
+    if (held)
+        hold_all(&several, true);
+    if (!several_ready(&several))
+        error = wait_in_pool(pool, &several, timeout_ns);
+    twini_run_due(pool);
+    if (held)
+        hold_all(&several, false);
+    return error;
 }

@@ -6,7 +6,11 @@
  * The outcome (error, failure, result) is written before the state becomes final (release) and read
  * after it was seen final (acquire); a final state never changes. A future is reference-counted:
  * one reference is the owner's, one is the engine's while the call is in flight. It may outlive its
- * pool; it then has an outcome. */
+ * pool; it then has an outcome.
+ *
+ * Hooks tell others of the outcome: callbacks and iteration by completion are made of them. So that
+ * futures without hooks pay nothing, a watched future is marked in its state, and only who finishes
+ * a marked one looks at its hooks. The list is closed by an exchange: each hook fires once. */
 #ifndef TWINI_FUTURE_H
 #define TWINI_FUTURE_H
 
@@ -14,9 +18,19 @@
 
 #define TWINI_INLINE_RESULT 32
 
+/* Fires once, on the thread that finishes the future, in any thread and under the engine's lock: it
+ * may only move the hook to where somebody will find it. */
+struct twini_hook {
+    struct twini_hook *next; /* of the future's list, newest first; then free for fire() to use */
+    void (*fire)(struct twini_hook *hook);
+};
+
+/* Beside enum twin_future_state: PENDING and RUNNING of a future that has been watched. */
+enum { TWINI_WATCHED_PENDING = -2, TWINI_WATCHED_RUNNING = -1 };
+
 struct twin_future {
     _Atomic unsigned references;
-    _Atomic int state; /* enum twin_future_state */
+    _Atomic int state; /* enum twin_future_state, or watched */
     int error;         /* 0 or what twin_future_result() returns */
     bool is_map;       /* its results land in the map's own array */
     const struct twini_strategy *strategy;
@@ -24,6 +38,8 @@ struct twin_future {
     void *result;           /* NULL, inline_result, or malloc'd */
     size_t result_size;
     struct twin_failure failure;
+    struct twini_hook *_Atomic hooks; /* or the mark that the list is closed */
+    _Atomic unsigned callbacks;       /* registered, and not run yet */
     _Alignas(16) unsigned char inline_result[TWINI_INLINE_RESULT];
 };
 
@@ -39,6 +55,12 @@ bool twini_future_try_cancel(struct twin_future *future);
 /* -> SUCCEEDED (error 0), CANCELLED (TWIN_ECANCELLED) or FAILED. The result is in place already.
  * failure may be NULL. */
 void twini_future_finish(struct twin_future *future, int error, const struct twin_failure *failure);
+/* Adds a reference. */
+static inline void twini_future_hold(struct twin_future *future)
+{
+    /* relaxed: whoever holds one may give another */
+    atomic_fetch_add_explicit(&future->references, 1, memory_order_relaxed);
+}
 /* Drops one reference; the last one calls strategy->free_future(). */
 void twini_future_drop(struct twin_future *future);
 
@@ -50,5 +72,11 @@ static inline bool twini_future_is_final(const struct twin_future *future)
 
 /* ready() for struct twini_wait; arg is the future. */
 bool twini_future_ready(void *future);
+
+/* Hooks on, behind earlier hooks. Returns 0: it will fire; TWIN_EDONE: there is an outcome already,
+ * and no earlier hook that has yet to fire; or why the backend refuses the calling thread. */
+int twini_future_hook(struct twin_future *future, struct twini_hook *hook);
+/* Closes the list and fires what is on it, first hooked first fired. */
+void twini_future_fire(struct twin_future *future);
 
 #endif

@@ -87,6 +87,7 @@ struct twini_omp_job *twini_omp_job_make(struct twini_omp *omp, const struct twi
     }
     omp->users++;
     atomic_init(&job->tasks, 0);
+    job->unmarked = false;
     job->omp = omp;
     job->task = call->task;
     job->item = call->item_size ? memcpy(job + 1, call->item, call->item_size) : call->item;

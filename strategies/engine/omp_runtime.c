@@ -258,9 +258,10 @@ static bool work_a_bit(struct twini_omp *omp, struct twini_omp_job **own,
 int twini_omp_linger(struct twini_omp *omp, const struct twini_wait *wait)
 {
     bool forever = wait->deadline_ns == INT64_MAX, works = forever || omp->team == 1;
+    twini_omp_retire(&omp->flying, false); /* those before it are not worth a look each time */
     struct twini_omp_job *own = (struct twini_omp_job *)wait->only, *others = omp->flying.first;
     unsigned pause = 0;
-    while (!wait->ready(wait->arg)) {
+    while (twini_omp_notice(omp->pool), !wait->ready(wait->arg)) {
         if (!forever && twini_now_ns() >= wait->deadline_ns)
             return TWIN_ETIMEOUT;
         if (!works || !work_a_bit(omp, &own, &others))
@@ -278,6 +279,7 @@ static int wait_for(struct twin_pool *pool, const struct twini_wait *wait)
     if (omp->in_scope)
         return twini_omp_linger(omp, wait);
     (void)twini_omp_run_kept(omp, wait); /* an error is in the futures */
+    twini_omp_notice(pool);
     return wait->ready(wait->arg) ? 0 : TWIN_ETIMEOUT;
 }
 
@@ -388,6 +390,8 @@ const struct twini_strategy twini_omp_strategy = {
     .iterator_next = twini_omp_iterator_next,
     .iterator_release = twini_omp_iterator_release,
     .look = look,
+    .watch = twini_omp_watch,
+    .notice = twini_omp_notice,
     .wait = wait_for,
     .cancel = cancel,
     .land = land,

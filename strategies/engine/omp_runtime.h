@@ -32,6 +32,8 @@ struct twini_omp_job {
     struct twini_omp *omp;
     _Atomic size_t tasks; /* that still point here; each lets go as the last thing it does */
     bool small;           /* of a slab */
+    bool unmarked;        /* in omp->unmarked */
+    struct twini_omp_job *next_unmarked;
     twin_task *task;
     void *context;
     const void *item;
@@ -59,7 +61,8 @@ struct twini_omp {
     struct twin_failure broken_failure;
     int dynamic; /* the caller's OMP_DYNAMIC, while a region of ours runs */
     struct twini_omp_list kept, flying, queued;
-    struct twini_omp_job *spare; /* of the slabs; omp_job.c */
+    struct twini_omp_job *unmarked; /* watched when they ran already: omp_watch.c */
+    struct twini_omp_job *spare;    /* of the slabs; omp_job.c */
     struct twini_omp_slab *slabs;
     size_t users;                         /* the pool and each job; whoever is last frees this */
     struct twini_omp_queue *queue;        /* executor_omp.c; NULL until the first submit */
@@ -117,6 +120,12 @@ struct twini_omp_job *twini_omp_pop(struct twini_omp_list *list);
 void twini_omp_retire(struct twini_omp_list *list, bool all);
 /* Gives it up for all: each has an outcome, or never will. */
 void twini_omp_drop(struct twini_omp_list *list);
+
+/* ---- omp_watch.c -------------------------------------------------------------------------- */
+
+/* strategy->watch and notice. */
+int twini_omp_watch(struct twin_future *future);
+void twini_omp_notice(struct twin_pool *pool);
 
 /* ---- map_omp.c ---------------------------------------------------------------------------- */
 

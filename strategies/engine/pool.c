@@ -1,6 +1,6 @@
 /* pool.c: argument checks and life cycle, once for both backends.
  *
- * A public call passes through enter(), which answers for the pool as a whole: NULL, forked,
+ * A public call passes through twini_enter(), which answers for the pool as a whole: NULL, forked,
  * nested, closed. Then its arguments are checked, then the backend's table (strategy.h) does the
  * work. After open nothing here asks which backend it is. */
 #include "engine/arena.h"
@@ -108,20 +108,19 @@ int twini_pool_open_with(struct twin_pool **opened, const struct twin_pool_optio
     return 0;
 }
 
-static const struct twini_strategy *choose(const struct twin_pool_options *options)
+const struct twini_strategy *twini_choose(const struct twin_pool_options *options)
 {
     return options && options->backend == TWIN_OMP ? &twini_omp_strategy : &twini_proc_strategy;
 }
 
 int twin_pool_open(struct twin_pool **pool, const struct twin_pool_options *options)
 {
-    return twini_pool_open_with(pool, options, choose(options), false);
+    return twini_pool_open_with(pool, options, twini_choose(options), false);
 }
 
 /* ---- calls --------------------------------------------------------------- */
 
-/* What is asked of every call: may it be made at all? */
-static int enter(struct twin_pool *pool)
+int twini_enter(struct twin_pool *pool)
 {
     if (!pool)
         return TWIN_EINVAL;
@@ -148,7 +147,7 @@ int twini_check_map(const struct twin_map *map)
     return 0;
 }
 
-static int check_call(const struct twin_call *call)
+int twini_check_call(const struct twin_call *call)
 {
     if (!call || !call->task || (call->context_size && !call->context) ||
         (call->item_size && !call->item) || call->item_size > PTRDIFF_MAX / 2 ||
@@ -159,12 +158,14 @@ static int check_call(const struct twin_call *call)
 
 int twin_pool_map(struct twin_pool *pool, const struct twin_map *map)
 {
-    int error = enter(pool);
+    int error = twini_enter(pool);
     if (!error)
         error = twini_check_map(map);
     if (error || map->count == 0)
         return error;
-    return pool->strategy->map(pool, map);
+    error = pool->strategy->map(pool, map);
+    twini_run_due(pool);
+    return error;
 }
 
 int twin_pool_map_async(struct twin_pool *pool, const struct twin_map *map,
@@ -173,20 +174,27 @@ int twin_pool_map_async(struct twin_pool *pool, const struct twin_map *map,
     if (!future)
         return TWIN_EINVAL;
     *future = NULL;
-    int error = enter(pool);
+    int error = twini_enter(pool);
     if (!error)
         error = twini_check_map(map);
-    return error ? error : pool->strategy->map_async(pool, map, future);
+    if (error)
+        return error;
+    twini_bound_due(pool);
+    return pool->strategy->map_async(pool, map, future);
 }
 
 int twin_pool_apply(struct twin_pool *pool, const struct twin_call *call, void *result)
 {
-    int error = enter(pool);
+    int error = twini_enter(pool);
     if (!error)
-        error = check_call(call);
+        error = twini_check_call(call);
     if (!error && call->result_size && !result)
         error = TWIN_EINVAL;
-    return error ? error : pool->strategy->apply(pool, call, result);
+    if (error)
+        return error;
+    error = pool->strategy->apply(pool, call, result);
+    twini_run_due(pool);
+    return error;
 }
 
 int twin_pool_apply_async(struct twin_pool *pool, const struct twin_call *call,
@@ -195,18 +203,25 @@ int twin_pool_apply_async(struct twin_pool *pool, const struct twin_call *call,
     if (!future)
         return TWIN_EINVAL;
     *future = NULL;
-    int error = enter(pool);
+    int error = twini_enter(pool);
     if (!error)
-        error = check_call(call);
-    return error ? error : pool->strategy->apply_async(pool, call, future);
+        error = twini_check_call(call);
+    if (error)
+        return error;
+    twini_bound_due(pool);
+    return pool->strategy->apply_async(pool, call, future);
 }
 
 int twin_pool_scope(struct twin_pool *pool, int (*body)(struct twin_pool *, void *), void *arg)
 {
-    int error = enter(pool);
+    int error = twini_enter(pool);
     if (!error && !body)
         error = TWIN_EINVAL;
-    return error ? error : pool->strategy->scope(pool, body, arg);
+    if (error)
+        return error;
+    error = pool->strategy->scope(pool, body, arg);
+    twini_run_due(pool);
+    return error;
 }
 
 int twin_pool_stats(struct twin_pool *pool, struct twin_stats *stats)
@@ -231,23 +246,23 @@ static bool leave_open(struct twin_pool *pool)
                                                    memory_order_relaxed, memory_order_relaxed);
 }
 
-/* Whether the backend refused the caller (in a scope, or of a thread that may not), and so did
- * nothing. */
-static bool is_refusal(int error)
+bool twini_is_refusal(int error)
 {
     return error == TWIN_ENESTED || error == TWIN_ENOTSUP;
 }
 
 static int end(struct twin_pool *pool, int (*how)(struct twin_pool *))
 {
-    int error = enter(pool);
+    int error = twini_enter(pool);
     if (error == TWIN_ECLOSED)
         return 0;
     if (error || !leave_open(pool))
         return error;
     error = how(pool);
-    if (is_refusal(error)) /* nothing was ended */
+    if (twini_is_refusal(error)) /* nothing was ended */
         atomic_store_explicit(&pool->phase, TWINI_OPEN, memory_order_relaxed); /* as above */
+    else
+        twini_run_due(pool);
     return error;
 }
 
@@ -268,122 +283,19 @@ int twin_pool_close(struct twin_pool *pool)
     if (twini_inside_task)
         return TWIN_ENESTED;
     int error = 0;
-    if (pool->fork_epoch == twini_fork_epoch)
+    if (pool->fork_epoch == twini_fork_epoch) {
+        /* relaxed: no other thread is inside, so it is set only if a callback calls this */
+        if (atomic_load_explicit(&pool->delivering, memory_order_relaxed))
+            return TWIN_ENESTED;
         error = twin_pool_shutdown(pool);
-    if (is_refusal(error))
-        return error;
+        if (twini_is_refusal(error))
+            return error;
+        twini_run_due(pool); /* those of whoever shut it down in a callback */
+    }
     pool->strategy->free(pool);
+    twini_drop_due(pool);
     twini_arena_close(pool->arena);
     pthread_mutex_destroy(&pool->failure_lock);
     free(pool);
     return error;
-}
-
-/* ---- executor ------------------------------------------------------------ */
-
-struct twin_executor {
-    struct twin_pool *pool;
-};
-
-int twini_executor_open_with(struct twin_executor **executor,
-                             const struct twin_pool_options *options,
-                             const struct twini_strategy *strategy)
-{
-    if (!executor)
-        return TWIN_EINVAL;
-    *executor = malloc(sizeof **executor);
-    if (!*executor)
-        return TWIN_ENOMEM;
-    int error = twini_pool_open_with(&(*executor)->pool, options, strategy, true);
-    if (error) {
-        free(*executor);
-        *executor = NULL;
-    }
-    return error;
-}
-
-int twin_executor_open(struct twin_executor **executor, const struct twin_pool_options *options)
-{
-    return twini_executor_open_with(executor, options, choose(options));
-}
-
-int twin_executor_submit(struct twin_executor *executor, const struct twin_call *call,
-                         struct twin_future **future)
-{
-    if (!future)
-        return TWIN_EINVAL;
-    *future = NULL;
-    if (!executor)
-        return TWIN_EINVAL;
-    int error = enter(executor->pool);
-    if (!error)
-        error = check_call(call);
-    return error ? error : executor->pool->strategy->executor_submit(executor->pool, call, future);
-}
-
-int twin_executor_map(struct twin_executor *executor, const struct twin_map *map,
-                      struct twin_iterator **iterator)
-{
-    if (!iterator)
-        return TWIN_EINVAL;
-    *iterator = NULL;
-    if (!executor)
-        return TWIN_EINVAL;
-    int error = enter(executor->pool);
-    if (!error)
-        error = twini_check_map(map);
-    return error ? error : executor->pool->strategy->executor_map(executor->pool, map, iterator);
-}
-
-int twin_iterator_next(struct twin_iterator *iterator, const void **results, size_t *count,
-                       int64_t timeout_ns)
-{
-    if (!iterator || !results || !count)
-        return TWIN_EINVAL;
-    *results = NULL;
-    *count = 0;
-    if (twini_inside_task)
-        return TWIN_ENESTED;
-    if (iterator->error)
-        return iterator->error;
-    return iterator->strategy->iterator_next(iterator, results, count,
-                                             twini_deadline_ns(timeout_ns));
-}
-
-int twin_iterator_failure(struct twin_iterator *iterator, struct twin_failure *failure)
-{
-    if (!iterator || !failure)
-        return TWIN_EINVAL;
-    *failure = iterator->failure;
-    return 0;
-}
-
-void twin_iterator_release(struct twin_iterator *iterator)
-{
-    if (iterator)
-        iterator->strategy->iterator_release(iterator);
-}
-
-int twin_executor_shutdown(struct twin_executor *executor, int cancel_pending)
-{
-    if (!executor)
-        return TWIN_EINVAL;
-    if (cancel_pending && enter(executor->pool) == 0)
-        executor->pool->strategy->cancel_pending(executor->pool);
-    return twin_pool_shutdown(executor->pool);
-}
-
-int twin_executor_close(struct twin_executor *executor)
-{
-    if (!executor)
-        return 0;
-    int error = twin_pool_close(executor->pool);
-    if (!is_refusal(error))
-        free(executor);
-    return error;
-}
-
-struct twin_pool *twin_executor_pool(struct twin_executor *executor)
-{
-    return executor ? executor->pool : NULL;
 }

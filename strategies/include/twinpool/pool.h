@@ -221,7 +221,10 @@ int twin_pool_shutdown(struct twin_pool *pool);
 int twin_pool_terminate(struct twin_pool *pool);
 
 /* Shuts down, then frees the pool. NULL is fine. In a forked child it only frees the child's copy.
- * Blocks of twin_alloc() and futures outlive it. */
+ * Blocks of twin_alloc() and futures outlive it.
+ * Safety:     no other thread may be inside a call of this pool, but for one that is blocked in a
+ *             submit: that one is sent home first.
+ * Returns:    as twin_pool_shutdown(); ENESTED in a callback of this pool, or in a scope. */
 int twin_pool_close(struct twin_pool *pool);
 
 /* Copies the last failure of a call on this pool that was not a future's. */
@@ -282,6 +285,28 @@ void twin_future_release(struct twin_future *future);
  * Returns:    0; ETIMEOUT; EINVAL; ENESTED. */
 int twin_futures_wait(struct twin_future *const *futures, size_t count, enum twin_wait_for what,
                       int64_t timeout_ns);
+
+/* What twin_future_then() calls. future has an outcome, arg is as it was given. */
+typedef void twin_callback(struct twin_future *future, void *arg);
+
+/* Has call(future, arg) run once when the future has its outcome, whatever that is. It runs on the
+ * thread of a caller that waits (for a result, several, the next of an iterator, the end of a
+ * scope, shutdown, terminate, close), as soon as that wait notices the outcome; a map and an apply
+ * run what is due when they return, but look out for no calls but their own. It never runs on a
+ * thread of the library's own. When there is an outcome already it runs before this returns. The
+ * callbacks of one future run in the order of registration.
+ *   A callback holds no lock. It may read the result, release the handle, submit, register more
+ * callbacks and wait; while one waits, no other callback runs: what comes due meanwhile runs after
+ * it has returned, so callbacks never nest (but where one registers a callback for what is complete
+ * already), and one must not wait for what only another callback would bring about. It may shut its
+ * pool down, not close it: TWIN_ENESTED.
+ *   Submitting is no wait: without waits callbacks stay due. (A submit that finds as many due as
+ * max_pending runs them, so that memory stays bounded.)
+ * Blocks:     only while call runs, if it runs at once.
+ * Safety:     proc: of several threads that wait, one runs what is due, one callback at a time; the
+ *             others may return before it has. A future that outlives its pool keeps working.
+ * Returns:    0; EINVAL; ENOMEM; ENESTED in a worker; EFORKED; omp: ENOTSUP on another thread. */
+int twin_future_then(struct twin_future *future, twin_callback *call, void *arg);
 
 /* ---- executor ------------------------------------------------------------ */
 
