@@ -34,7 +34,9 @@ static int call_and_wait(struct twini_proc *proc, const struct twin_call *call,
 {
     /* in the caller: publish, spin, ring if nobody has taken it, sleep */
     twini_hurry(proc->shared, true);
-    int error = twini_submit(proc, call, future);
+    int error = twini_proc_admit(proc, true);
+    if (!error)
+        error = twini_submit(proc, call, future);
     if (!error)
         (void)twini_proc_wait(proc, twini_future_ready, future, future, 0, INT64_MAX);
     return error ? error : future->base.error;

@@ -205,9 +205,9 @@ int twini_omp_run_kept(struct twini_omp *omp, const struct twini_wait *wait)
 
 static void keep(struct twini_omp *omp, struct twini_omp_job *job)
 {
-    twini_omp_push(&omp->kept, job);
     if (omp->kept.count >= omp->pool->options.max_pending)
         (void)twini_omp_run_kept(omp, NULL); /* an error is in the futures */
+    twini_omp_push(&omp->kept, job);
 }
 
 static int refuse(struct twin_pool *pool)
@@ -216,13 +216,16 @@ static int refuse(struct twin_pool *pool)
     return twini_pool_fail(pool, TWIN_ENOMEM, &failure);
 }
 
-int twini_omp_apply_async(struct twin_pool *pool, const struct twin_call *call,
+int twini_omp_apply_async(struct twin_pool *pool, const struct twin_call *call, bool may_wait,
                           struct twin_future **future)
 {
     struct twini_omp *omp = pool->engine;
     int error = twini_omp_enter(omp);
     if (error)
         return error;
+    if (!may_wait &&
+        (omp->in_scope ? !has_room(omp) : omp->kept.count >= pool->options.max_pending))
+        return TWIN_EAGAIN;
     struct twini_omp_job *job = twini_omp_job_make(omp, call);
     if (!job)
         return refuse(pool);

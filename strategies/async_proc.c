@@ -13,7 +13,7 @@
 
 /* ---- apply_async --------------------------------------------------------- */
 
-static int apply_async(struct twin_pool *pool, const struct twin_call *call,
+static int apply_async(struct twin_pool *pool, const struct twin_call *call, bool may_wait,
                        struct twin_future **submitted)
 {
     struct twini_proc *proc = twini_proc_of(pool);
@@ -22,7 +22,9 @@ static int apply_async(struct twin_pool *pool, const struct twin_call *call,
     if (!future)
         return TWIN_ENOMEM;
     pthread_mutex_lock(&proc->lock);
-    int error = twini_submit(proc, call, future);
+    int error = twini_proc_admit(proc, may_wait);
+    if (!error)
+        error = twini_submit(proc, call, future);
     twini_hurry(proc->shared, false);
     if (!error)
         proc->wakes +=

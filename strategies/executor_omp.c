@@ -140,7 +140,7 @@ static bool start_worker(struct twini_omp *omp)
 }
 /* report: end executor */
 
-int twini_omp_submit(struct twin_pool *pool, const struct twin_call *call,
+int twini_omp_submit(struct twin_pool *pool, const struct twin_call *call, bool may_wait,
                      struct twin_future **future)
 {
     struct twini_omp *omp = pool->engine;
@@ -151,6 +151,8 @@ int twini_omp_submit(struct twin_pool *pool, const struct twin_call *call,
         return twini_pool_fail(pool, omp->broken, &omp->broken_failure);
     if (!omp->queue)
         omp->queue = queue_make(pool->options.max_pending);
+    if (omp->queue && !may_wait && length(omp->queue) >= omp->queue->capacity)
+        return TWIN_EAGAIN;
     struct twini_omp_job *job = omp->queue ? twini_omp_job_make(omp, call) : NULL;
     if (!job)
         return twini_pool_fail(pool, TWIN_ENOMEM, &no_failure);

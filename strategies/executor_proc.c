@@ -28,7 +28,7 @@ static void start_worker_if_needed(struct twini_proc *proc)
         twini_proc_want(proc, wanted + 1);
 }
 
-int twini_executor_submit_proc(struct twin_pool *pool, const struct twin_call *call,
+int twini_executor_submit_proc(struct twin_pool *pool, const struct twin_call *call, bool may_wait,
                                struct twin_future **submitted)
 {
     struct twini_proc *proc = twini_proc_of(pool);
@@ -37,8 +37,11 @@ int twini_executor_submit_proc(struct twin_pool *pool, const struct twin_call *c
         return TWIN_ENOMEM;
     /* report: begin executor */
     pthread_mutex_lock(&proc->lock);
-    start_worker_if_needed(proc);
-    int error = twini_submit(proc, call, future);
+    int error = twini_proc_admit(proc, may_wait);
+    if (!error) {
+        start_worker_if_needed(proc);
+        error = twini_submit(proc, call, future);
+    }
     twini_hurry(proc->shared, false);
     if (!error)
         proc->wakes +=
@@ -94,8 +97,9 @@ static int submit_chunk(struct proc_iterator *iterator)
                              .item = &chunk,
                              .item_size = sizeof chunk,
                              .result_size = sizeof(struct chunk_outcome)};
-    int error = twini_executor_submit_proc(
-        iterator->base.pool, &call, &iterator->futures[iterator->submitted % iterator->window]);
+    int error =
+        twini_executor_submit_proc(iterator->base.pool, &call, true,
+                                   &iterator->futures[iterator->submitted % iterator->window]);
     if (!error)
         iterator->submitted++;
     return error;

@@ -40,11 +40,12 @@ struct twini_strategy {
     int (*map_async)(struct twin_pool *pool, const struct twin_map *map,
                      struct twin_future **future);
     int (*apply)(struct twin_pool *pool, const struct twin_call *call, void *result);
-    int (*apply_async)(struct twin_pool *pool, const struct twin_call *call,
+    /* While max_pending calls are in flight: waits, or if it may not returns TWIN_EAGAIN. */
+    int (*apply_async)(struct twin_pool *pool, const struct twin_call *call, bool may_wait,
                        struct twin_future **future);
     int (*scope)(struct twin_pool *pool, int (*body)(struct twin_pool *, void *), void *arg);
 
-    int (*executor_submit)(struct twin_pool *pool, const struct twin_call *call,
+    int (*executor_submit)(struct twin_pool *pool, const struct twin_call *call, bool may_wait,
                            struct twin_future **future);
     int (*executor_map)(struct twin_pool *pool, const struct twin_map *map,
                         struct twin_iterator **iterator);

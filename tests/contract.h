@@ -130,7 +130,9 @@ extern const struct arm arm_proc, arm_omp, arm_control;
     P(suite, arm, apply_async, starts_what_nobody_waits_for)                                       \
     P(suite, arm, apply_async, terminates_ten_thousand_long_sleeps)                                \
     P(suite, arm, apply_async, finishes_fifty_sleeps_at_shutdown)                                  \
-    P(suite, arm, apply_async, goes_past_max_pending)
+    P(suite, arm, apply_async, goes_past_max_pending)                                              \
+    P(suite, arm, apply_async, can_be_tried_without_waiting)                                       \
+    P(suite, arm, apply_async, sends_a_blocked_submitter_home)
 
 #define CALLBACK_PROMISES(P, suite, arm)                                                           \
     P(suite, arm, callback, runs_once_in_order_on_the_waiting_thread)                              \

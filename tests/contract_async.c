@@ -5,6 +5,7 @@
  * how fast anything is. */
 #include "toolkit.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -536,5 +537,97 @@ void apply_async_goes_past_max_pending(const struct arm *arm)
             twin_future_release(futures[i]);
         }
         succeeds(twin_pool_close(pool));
+    }
+}
+
+/* ---- back-pressure -----------------------------------------------------------------------------
+ */
+
+enum { MOST = 16 };
+
+static int fill_and_try(struct twin_pool *pool, void *argument)
+{
+    struct gate *gate = argument;
+    int32_t item = 7;
+    struct twin_call call = gate_call(gate, &item);
+    struct twin_future *futures[MOST], *more = NULL;
+    for (size_t i = 0; i < MOST; i++)
+        succeeds(twin_pool_try_apply_async(pool, &call, &futures[i]));
+    for (int turn = 0; turn < 3; turn++) {
+        expect(twin_pool_try_apply_async(pool, &call, &more), TWIN_EAGAIN);
+        cr_assert_null(more);
+    }
+    gate_open(gate);
+    succeeds(twin_futures_wait(futures, MOST, TWIN_ALL, -1));
+    cr_assert_eq(atomic_load(&gate->passed), MOST, "what was refused has run");
+    succeeds(twin_pool_try_apply_async(pool, &call, &more));
+    succeeds(twin_future_result(more, NULL, -1));
+    twin_future_release(more);
+    for (size_t i = 0; i < MOST; i++)
+        twin_future_release(futures[i]);
+    return 0;
+}
+
+void apply_async_can_be_tried_without_waiting(const struct arm *arm)
+{
+    struct twin_pool *pool = open_pool_with(
+        arm,
+        &(struct twin_pool_options){.backend = arm->backend, .workers = 2, .max_pending = MOST});
+    for (int scope = 0; scope < 2; scope++) {
+        struct gate *gate = arena(pool, sizeof *gate);
+        if (scope)
+            succeeds(twin_pool_scope(pool, fill_and_try, gate));
+        else
+            cr_assert_eq(fill_and_try(pool, gate), 0);
+        twin_free(gate);
+    }
+    succeeds(twin_pool_close(pool));
+}
+
+struct blocked {
+    struct twin_pool *pool;
+    struct twin_call call;
+    atomic_int submitted;
+    int outcome;
+};
+
+static void *submit_until_refused(void *argument)
+{
+    struct blocked *blocked = argument;
+    struct twin_future *future;
+    while ((blocked->outcome = twin_pool_apply_async(blocked->pool, &blocked->call, &future)) ==
+           0) {
+        twin_future_release(future);
+        atomic_fetch_add(&blocked->submitted, 1);
+    }
+    return NULL;
+}
+
+void apply_async_sends_a_blocked_submitter_home(const struct arm *arm)
+{
+    if (!arm->starts_at_once)
+        skip("one thread may call");
+    for (int turn = 0; turn < 40; turn++) {
+        struct twin_pool *pool =
+            open_pool_with(arm, &(struct twin_pool_options){
+                                    .backend = arm->backend, .workers = 2, .max_pending = MOST});
+        struct gate *gate = arena(pool, sizeof *gate);
+        int32_t item = 7;
+        struct blocked blocked = {.pool = pool, .call = gate_call(gate, &item)};
+        pthread_t thread;
+        cr_assert_eq(pthread_create(&thread, NULL, submit_until_refused, &blocked), 0);
+        await_at_least(&blocked.submitted, MOST);
+        if (turn % 2)
+            nap(); /* mostly it sleeps by now */
+        if (turn % 4 < 2 && arm->processes) {
+            succeeds(twin_pool_terminate(pool));
+        } else {
+            gate_open(gate); /* it may submit more until it sees the end */
+            succeeds(twin_pool_shutdown(pool));
+        }
+        cr_assert_eq(pthread_join(thread, NULL), 0);
+        expect(blocked.outcome, TWIN_ECLOSED);
+        succeeds(twin_pool_close(pool));
+        twin_free(gate);
     }
 }

@@ -33,21 +33,34 @@ int twin_executor_open(struct twin_executor **executor, const struct twin_pool_o
     return twini_executor_open_with(executor, options, twini_choose(options));
 }
 
-int twin_executor_submit(struct twin_executor *executor, const struct twin_call *call,
-                         struct twin_future **future)
+static int submit(struct twin_executor *executor, const struct twin_call *call, bool may_wait,
+                  struct twin_future **future)
 {
     if (!future)
         return TWIN_EINVAL;
     *future = NULL;
     if (!executor)
         return TWIN_EINVAL;
-    int error = twini_enter(executor->pool);
+    struct twin_pool *pool = executor->pool;
+    int error = twini_enter(pool);
     if (!error)
         error = twini_check_call(call);
     if (error)
         return error;
-    twini_bound_due(executor->pool);
-    return executor->pool->strategy->executor_submit(executor->pool, call, future);
+    twini_bound_due(pool);
+    return pool->strategy->executor_submit(pool, call, may_wait, future);
+}
+
+int twin_executor_submit(struct twin_executor *executor, const struct twin_call *call,
+                         struct twin_future **future)
+{
+    return submit(executor, call, true, future);
+}
+
+int twin_executor_try_submit(struct twin_executor *executor, const struct twin_call *call,
+                             struct twin_future **future)
+{
+    return submit(executor, call, false, future);
 }
 
 int twin_executor_map(struct twin_executor *executor, const struct twin_map *map,

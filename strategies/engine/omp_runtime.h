@@ -146,7 +146,7 @@ int twini_omp_apply(struct twin_pool *pool, const struct twin_call *call, void *
 
 /* ---- async_omp.c -------------------------------------------------------------------------- */
 
-int twini_omp_apply_async(struct twin_pool *pool, const struct twin_call *call,
+int twini_omp_apply_async(struct twin_pool *pool, const struct twin_call *call, bool may_wait,
                           struct twin_future **future);
 int twini_omp_map_async(struct twin_pool *pool, const struct twin_map *map,
                         struct twin_future **future);
@@ -165,7 +165,7 @@ void twini_omp_complete(struct twini_omp *omp);
 
 /* ---- executor_omp.c ----------------------------------------------------------------------- */
 
-int twini_omp_submit(struct twin_pool *pool, const struct twin_call *call,
+int twini_omp_submit(struct twin_pool *pool, const struct twin_call *call, bool may_wait,
                      struct twin_future **future);
 int twini_omp_executor_map(struct twin_pool *pool, const struct twin_map *map,
                            struct twin_iterator **iterator);

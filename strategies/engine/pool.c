@@ -197,8 +197,8 @@ int twin_pool_apply(struct twin_pool *pool, const struct twin_call *call, void *
     return error;
 }
 
-int twin_pool_apply_async(struct twin_pool *pool, const struct twin_call *call,
-                          struct twin_future **future)
+static int apply_async(struct twin_pool *pool, const struct twin_call *call, bool may_wait,
+                       struct twin_future **future)
 {
     if (!future)
         return TWIN_EINVAL;
@@ -209,7 +209,20 @@ int twin_pool_apply_async(struct twin_pool *pool, const struct twin_call *call,
     if (error)
         return error;
     twini_bound_due(pool);
-    return pool->strategy->apply_async(pool, call, future);
+    /* After TWIN_ECLOSED from here the pool may be gone. */
+    return pool->strategy->apply_async(pool, call, may_wait, future);
+}
+
+int twin_pool_apply_async(struct twin_pool *pool, const struct twin_call *call,
+                          struct twin_future **future)
+{
+    return apply_async(pool, call, true, future);
+}
+
+int twin_pool_try_apply_async(struct twin_pool *pool, const struct twin_call *call,
+                              struct twin_future **future)
+{
+    return apply_async(pool, call, false, future);
 }
 
 int twin_pool_scope(struct twin_pool *pool, int (*body)(struct twin_pool *, void *), void *arg)

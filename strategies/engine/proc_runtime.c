@@ -375,6 +375,7 @@ int twini_proc_shutdown(struct twin_pool *pool)
 {
     struct twini_proc *proc = twini_proc_of(pool);
     pthread_mutex_lock(&proc->lock);
+    twini_proc_dismiss(proc);
     (void)twini_proc_wait(proc, twini_proc_is_quiet, proc, NULL, TWINI_TARGET_ANY, INT64_MAX);
     stop(proc, TWINI_LEAVE);
     pthread_mutex_unlock(&proc->lock);
@@ -390,6 +391,7 @@ int twini_proc_terminate(struct twin_pool *pool)
     twini_map_give_up(proc);
     stop(proc, TWINI_KILL);
     break_pool(proc);
+    twini_proc_dismiss(proc);
     pthread_mutex_unlock(&proc->lock);
     return 0;
 }

@@ -58,6 +58,7 @@ struct twini_proc {
     struct twini_proc_future **futures; /* whose call it is */
     uint64_t oldest, tail;              /* positions: none in use is below; the next one */
     size_t in_flight;                   /* calls without an outcome */
+    unsigned blocked;                   /* threads that wait for a place: admission.c */
 
     bool slot_in_use[TWINI_MAP_SLOTS];
     struct twini_proc_future *map_future[TWINI_MAP_SLOTS]; /* of map_async */
@@ -99,6 +100,15 @@ int twini_proc_wait(struct twini_proc *proc, bool (*ready)(void *), void *arg,
 bool twini_proc_is_quiet(void *proc);
 /* Collects all that has an outcome. Lock held. */
 void twini_proc_collect(struct twini_proc *proc);
+
+/* ---- admission.c --------------------------------------------------------- */
+
+/* Before a submit, lock held: waits until fewer than max_pending calls are in flight, or returns
+ * TWIN_EAGAIN. Returns 0; TWIN_ECLOSED shut down meanwhile: the pool is not to be touched once the
+ * lock is dropped; TWIN_EWORKER the pool is broken. */
+int twini_proc_admit(struct twini_proc *proc, bool may_wait);
+/* For the end, lock held: sends home all who wait for a place. */
+void twini_proc_dismiss(struct twini_proc *proc);
 
 /* ---- on-demand workers --------------------------------------------------- */
 

@@ -111,22 +111,10 @@ static int write_call(struct twini_proc *proc, struct twini_call *to, const stru
     return 0;
 }
 
-static bool has_room(void *arg)
-{
-    struct twini_proc *proc = arg;
-    return proc->broken || proc->in_flight < proc->pool->options.max_pending;
-}
-
 int twini_submit(struct twini_proc *proc, const struct twin_call *call,
                  struct twini_proc_future *future)
 {
     struct twini_shared *shared = proc->shared;
-    if (!has_room(proc)) {
-        twini_collect_calls(proc, false);
-        (void)twini_proc_wait(proc, has_room, proc, NULL, TWINI_TARGET_ANY, INT64_MAX);
-    }
-    if (proc->broken)
-        return TWIN_EWORKER;
     while (is_in_use(proc, (uint32_t)proc->tail & shared->call_mask))
         proc->tail++;
     uint32_t line = (uint32_t)proc->tail & shared->call_mask;

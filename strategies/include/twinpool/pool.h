@@ -201,9 +201,17 @@ int twin_pool_apply(struct twin_pool *pool, const struct twin_call *call, void *
 /* Submits one call and hands back its future. item, and a context of size > 0, are copied.
  * Blocks:     while max_pending calls are in flight. omp in a scope: also for as long as a task
  *             runs when libgomp runs it in the submitter (past 64 outstanding tasks a thread).
- * Returns:    as twin_pool_apply() for what is known at once; the rest by the future. */
+ * Returns:    as twin_pool_apply() for what is known at once; the rest by the future; ECLOSED also
+ *             when another thread shuts the pool down, or terminates it, while this one waits. */
 int twin_pool_apply_async(struct twin_pool *pool, const struct twin_call *call,
                           struct twin_future **future);
+
+/* Submits as twin_pool_apply_async(), but does not wait: while max_pending calls are in flight it
+ * does nothing at all.
+ * Blocks:     never. (omp in a scope: still while libgomp runs the task in the submitter.)
+ * Returns:    as twin_pool_apply_async(); EAGAIN max_pending calls are in flight. */
+int twin_pool_try_apply_async(struct twin_pool *pool, const struct twin_call *call,
+                              struct twin_future **future);
 
 /* Runs body(pool, arg) on the calling thread with the pool's workers at hand; what body submitted
  * is complete when it returns. Under omp it opens the parallel region in which tasks can run while
@@ -318,6 +326,11 @@ int twin_executor_open(struct twin_executor **executor, const struct twin_pool_o
  * The future can be cancelled until a worker begins it. Otherwise as twin_pool_apply_async(). */
 int twin_executor_submit(struct twin_executor *executor, const struct twin_call *call,
                          struct twin_future **future);
+
+/* Submits as twin_executor_submit(), or returns EAGAIN while max_pending calls wait or run.
+ * Blocks:     never. */
+int twin_executor_try_submit(struct twin_executor *executor, const struct twin_call *call,
+                             struct twin_future **future);
 
 /* Submits a map and hands back an iterator over its results in order. Arrays as for map_async.
  * chunk 0 is automatic (CPython's default is 1: ask for it to see what it costs). */
