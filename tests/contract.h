@@ -141,7 +141,10 @@ extern const struct arm arm_proc, arm_omp, arm_control;
     P(suite, arm, callback, of_a_complete_future_runs_at_once)                                     \
     P(suite, arm, callback, tells_every_outcome)                                                   \
     P(suite, arm, callback, may_submit_wait_and_register)                                          \
-    P(suite, arm, callback, refuses_bad_arguments)
+    P(suite, arm, callback, refuses_bad_arguments)                                                 \
+    P(suite, arm, callback, is_beside_iteration_as_they_complete)                                  \
+    P(suite, arm, callback, iteration_gives_each_of_many_once)                                     \
+    P(suite, arm, callback, iteration_times_out_and_can_be_given_up)
 
 #define EXECUTOR_SUBMIT_PROMISES(P, suite, arm)                                                    \
     P(suite, arm, executor_submit, returns_what_direct_calls_return)                               \

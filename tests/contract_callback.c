@@ -251,3 +251,113 @@ void callback_refuses_bad_arguments(const struct arm *arm)
     twin_future_release(future);
     succeeds(twin_pool_close(pool));
 }
+
+/* ---- as they complete --------------------------------------------------------------------------
+ */
+
+static struct twin_future *next_of(struct twin_completed *it)
+{
+    struct twin_future *future = NULL;
+    succeeds(twin_completed_next(it, &future, -1));
+    return future;
+}
+
+static int hand_back(void *result, const void *item, void *context)
+{
+    (void)context;
+    *(int64_t *)result = *(const int32_t *)item;
+    return 0;
+}
+
+void callback_is_beside_iteration_as_they_complete(const struct arm *arm)
+{
+    static struct twin_future *futures[COUNT];
+    struct twin_pool *pool = open_pool(arm, 3);
+    begin_diary(pool);
+    submit_with_three(pool, futures);
+    struct twin_completed *it = NULL;
+    succeeds(twin_as_completed(&it, futures, COUNT));
+    size_t given = 0;
+    for (struct twin_future *future; (future = next_of(it)) != NULL; given++)
+        cr_assert_eq(twin_future_state(future), TWIN_SUCCEEDED);
+    cr_assert_eq(given, COUNT);
+    twin_completed_release(it);
+    assert_each_once_in_order();
+    for (size_t i = 0; i < COUNT; i++)
+        twin_future_release(futures[i]);
+    succeeds(twin_pool_close(pool));
+}
+
+static int iterate_over_many(struct twin_pool *pool, void *arg)
+{
+    (void)arg;
+    enum { MANY = 100000 };
+    static struct twin_future *futures[MANY + 3];
+    static bool seen[MANY];
+    memset(seen, 0, sizeof seen);
+    for (int32_t i = 0; i < MANY; i++) {
+        struct twin_call call = square_call(&i);
+        call.task = hand_back;
+        succeeds(twin_pool_apply_async(pool, &call, &futures[i]));
+    }
+    futures[MANY] = futures[5], futures[MANY + 1] = NULL, futures[MANY + 2] = futures[MANY - 1];
+    struct twin_completed *it = NULL;
+    succeeds(twin_as_completed(&it, futures, MANY + 3));
+    size_t given = 0;
+    for (struct twin_future *future; (future = next_of(it)) != NULL; given++) {
+        int64_t which = -1;
+        succeeds(twin_future_result(future, &which, 0));
+        cr_assert(which >= 0 && which < MANY && !seen[which], "%ld", (long)which);
+        seen[which] = true;
+        twin_future_release(future);
+    }
+    cr_assert_eq(given, MANY);
+    cr_assert_null(next_of(it));
+    twin_completed_release(it);
+    return 0;
+}
+
+void callback_iteration_gives_each_of_many_once(const struct arm *arm)
+{
+    struct twin_pool *pool = open_pool(arm, 2);
+    cr_assert_eq(iterate_over_many(pool, NULL), 0);
+    succeeds(twin_pool_scope(pool, iterate_over_many, NULL));
+    succeeds(twin_pool_close(pool));
+}
+
+static int give_up(struct twin_pool *pool, void *argument)
+{
+    struct gate *gate = argument;
+    int32_t item = 2;
+    struct twin_call held = gate_call(gate, &item);
+    struct twin_future *futures[2] = {NULL, submit(pool, &item)}, *future = NULL;
+    succeeds(twin_future_result(futures[1], NULL, -1));
+    succeeds(twin_pool_apply_async(pool, &held, &futures[0]));
+    await_at_least(&gate->inside, 1);
+    struct twin_completed *it = NULL, *other = NULL;
+    succeeds(twin_as_completed(&it, futures, 2));
+    succeeds(twin_as_completed(&other, futures, 2));
+    succeeds(twin_completed_next(it, &future, 0));
+    cr_assert_eq(future, futures[1]);
+    expect(twin_completed_next(it, &future, 0), TWIN_ETIMEOUT);
+    expect(twin_completed_next(it, &future, 1000), TWIN_ETIMEOUT);
+    twin_completed_release(other); /* its hook has yet to fire */
+    gate_open(gate);
+    succeeds(twin_completed_next(it, &future, -1));
+    cr_assert_eq(future, futures[0]);
+    twin_completed_release(it);
+    twin_completed_release(NULL);
+    twin_future_release(futures[0]), twin_future_release(futures[1]);
+    expect(twin_as_completed(NULL, futures, 0), TWIN_EINVAL);
+    expect(twin_as_completed(&it, NULL, 1), TWIN_EINVAL);
+    return 0;
+}
+
+void callback_iteration_times_out_and_can_be_given_up(const struct arm *arm)
+{
+    struct twin_pool *pool = open_pool(arm, 2);
+    struct gate *gate = arena(pool, sizeof *gate);
+    succeeds(twin_pool_scope(pool, give_up, gate));
+    twin_free(gate);
+    succeeds(twin_pool_close(pool));
+}

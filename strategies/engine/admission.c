@@ -24,6 +24,8 @@ static bool may_go_on(void *arg)
 
 int twini_proc_admit(struct twini_proc *proc, bool may_wait)
 {
+    if (proc->broken)
+        return is_open(proc) ? TWIN_EWORKER : TWIN_ECLOSED;
     if (has_place(proc))
         return 0;
     if (!may_wait) {

@@ -86,6 +86,7 @@ struct twin_pool;
 struct twin_executor;
 struct twin_future;
 struct twin_iterator;
+struct twin_completed;
 
 /* Each 0 is the default; a NULL pointer to options means all defaults. An option that the backend
  * does not honour is TWIN_ENOTSUP, never ignored. */
@@ -293,6 +294,24 @@ void twin_future_release(struct twin_future *future);
  * Returns:    0; ETIMEOUT; EINVAL; ENESTED. */
 int twin_futures_wait(struct twin_future *const *futures, size_t count, enum twin_wait_for what,
                       int64_t timeout_ns);
+
+/* Makes an iterator that hands futures out as they complete: those that have an outcome already
+ * first, in the order given. NULL entries are left out, duplicates are given once.
+ * Ownership:  *it is the caller's. The futures stay his, and must not be released before they were
+ *             handed out or the iterator was released; the array may go at once.
+ * Blocks:     never.
+ * Safety:     one thread at a time uses an iterator.
+ * Returns:    0; EINVAL, which futures of two pools also are; ENOMEM; ENESTED; EFORKED; omp:
+ *             ENOTSUP on another thread. */
+int twin_as_completed(struct twin_completed **it, struct twin_future *const *futures, size_t count);
+
+/* Waits for the next future to have an outcome; *future is NULL after the last.
+ * Blocks:     until one has, or the time is over.
+ * Returns:    0; ETIMEOUT (may be called again); EINVAL; ENESTED; EFORKED. */
+int twin_completed_next(struct twin_completed *it, struct twin_future **future, int64_t timeout_ns);
+
+/* Gives the iterator up; the futures are left as they are. NULL is fine. */
+void twin_completed_release(struct twin_completed *it);
 
 /* What twin_future_then() calls. future has an outcome, arg is as it was given. */
 typedef void twin_callback(struct twin_future *future, void *arg);
