@@ -132,7 +132,8 @@ extern const struct arm arm_proc, arm_omp, arm_control;
     P(suite, arm, apply_async, finishes_fifty_sleeps_at_shutdown)                                  \
     P(suite, arm, apply_async, goes_past_max_pending)                                              \
     P(suite, arm, apply_async, can_be_tried_without_waiting)                                       \
-    P(suite, arm, apply_async, sends_a_blocked_submitter_home)
+    P(suite, arm, apply_async, sends_a_blocked_submitter_home)                                     \
+    P(suite, arm, apply_async, takes_memory_for_max_pending_calls_only)
 
 #define CALLBACK_PROMISES(P, suite, arm)                                                           \
     P(suite, arm, callback, runs_once_in_order_on_the_waiting_thread)                              \

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static struct twin_future *submit(struct twin_pool *pool, const struct twin_call *call)
 {
@@ -630,4 +631,42 @@ void apply_async_sends_a_blocked_submitter_home(const struct arm *arm)
         succeeds(twin_pool_close(pool));
         twin_free(gate);
     }
+}
+
+static size_t resident_bytes(void)
+{
+    size_t pages = 0, resident = 0;
+    FILE *statm = fopen("/proc/self/statm", "r");
+    cr_assert(statm && fscanf(statm, "%zu %zu", &pages, &resident) == 2);
+    fclose(statm);
+    return resident * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static int submit_a_million(struct twin_pool *pool, void *arg)
+{
+    (void)arg;
+    enum { WARM = 20000, MANY = 1000000 };
+    size_t before = 0;
+    for (int32_t i = 0; i < MANY; i++) {
+        struct twin_call call = square_call(&i);
+        twin_future_release(submit(pool, &call));
+        if (i == WARM)
+            before = resident_bytes();
+    }
+    size_t after = resident_bytes(), grown = after > before ? after - before : 0;
+    cr_assert_lt(grown, (size_t)8 << 20, "%zu bytes for %d calls", grown, MANY - WARM);
+    return 0;
+}
+
+void apply_async_takes_memory_for_max_pending_calls_only(const struct arm *arm)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    skip("sanitizers keep what was freed");
+#endif
+    struct twin_pool *pool = open_pool_with(
+        arm,
+        &(struct twin_pool_options){.backend = arm->backend, .workers = 2, .max_pending = 1024});
+    cr_assert_eq(submit_a_million(pool, NULL), 0);
+    succeeds(twin_pool_scope(pool, submit_a_million, NULL));
+    succeeds(twin_pool_close(pool));
 }
