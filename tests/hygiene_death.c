@@ -1,0 +1,182 @@
+/* hygiene_death.c: the caller or the supervisor is killed, at work and idle: nobody is left, nothing
+ * stays in /dev/shm, and the caller of a dead supervisor gets an error, not a hang.
+ *
+ * No time is asserted beyond "gone within 10 s"; a hang is the watchdog's. */
+#include "procfs.h"
+#include "toolkit.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { WORKERS = 3, FAMILY = WORKERS + 1, CALLS = 50 };
+
+/* In shared memory. */
+struct scene {
+    atomic_int running; /* tasks that sleep in workers */
+    atomic_int ready;   /* the family is known */
+    bool idle;
+    pid_t family[FAMILY + 1];
+    size_t members, shm;
+};
+
+static int sleep_for_ever(void *result, const void *item, void *context)
+{
+    struct scene *scene = context;
+    (void)result, (void)item;
+    atomic_fetch_add(&scene->running, 1);
+    while (pause() == -1) /* always */
+        ;
+    return 0;
+}
+
+static struct twin_pool *open_busy(struct scene *scene)
+{
+    struct twin_pool *pool = NULL;
+    size_t shm = count_shm_mappings();
+    if (twin_pool_open(&pool, &(struct twin_pool_options){.workers = WORKERS}))
+        return NULL;
+    scene->shm = count_shm_mappings() - shm;
+    struct twin_call call = {.task = sleep_for_ever, .context = scene};
+    for (int i = 0; i < CALLS && !scene->idle; i++) {
+        struct twin_future *future;
+        if (twin_pool_apply_async(pool, &call, &future))
+            return NULL;
+        twin_future_release(future);
+    }
+    if (!scene->idle)
+        await_at_least(&scene->running, WORKERS);
+    scene->members = descendants(scene->family, FAMILY + 1);
+    return pool;
+}
+
+/* ---- the caller is killed ----------------------------------------------------------------------
+ */
+
+static _Noreturn void be_killed(struct scene *scene)
+{
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    setpgid(0, 0);
+    if (!open_busy(scene))
+        _exit(1);
+    atomic_store(&scene->ready, 1);
+    for (;;)
+        pause();
+}
+
+/* whole_group: as the interrupt key does, the signal reaches the workers too. */
+static void kill_the_caller(int number, bool whole_group, bool idle)
+{
+    struct scene *scene = shared_pages(sizeof *scene);
+    scene->idle = idle;
+    cr_assert_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0); /* or init might leave zombies to count */
+    pid_t caller = fork();
+    cr_assert_geq(caller, 0);
+    if (caller == 0)
+        be_killed(scene);
+    await_at_least(&scene->ready, 1);
+    cr_assert_eq(scene->members, FAMILY, "%zu processes", scene->members);
+    cr_assert_eq(scene->shm, 0, "a pool needs nothing in /dev/shm");
+    cr_assert_eq(kill(whole_group ? -caller : caller, number), 0);
+    for (size_t i = 0; i < scene->members; i++)
+        cr_assert(goes_away(scene->family[i]), "process %zu is left, signal %d", i, number);
+    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+        ;
+    cr_assert_eq(errno, ECHILD);
+}
+
+#define CALLER_GETS(name, number, whole_group)                                                     \
+    Test(hygiene_death, caller_gets_##name, .timeout = WATCHDOG_SECONDS)                           \
+    {                                                                                              \
+        kill_the_caller(number, whole_group, false);                                               \
+        kill_the_caller(number, whole_group, true);                                                \
+    }
+
+CALLER_GETS(sigint, SIGINT, false)
+CALLER_GETS(sigterm, SIGTERM, false)
+CALLER_GETS(sigkill, SIGKILL, false)
+CALLER_GETS(the_interrupt_key, SIGINT, true)
+CALLER_GETS(sigterm_for_the_group, SIGTERM, true)
+CALLER_GETS(sigkill_for_the_group, SIGKILL, true)
+
+/* ---- the supervisor is killed ------------------------------------------------------------------
+ */
+
+/* What a caller may be told when there is nobody left to work. */
+static void assert_hopeless(int error, const char *what)
+{
+    cr_assert(error == TWIN_EWORKER || error == TWIN_ESYSTEM || error == TWIN_ECLOSED,
+              "%s: %d (%s)", what, error, twin_strerror(error));
+}
+
+static void assert_all_calls_fail(struct twin_pool *pool)
+{
+    int32_t items[100];
+    int64_t results[100], result;
+    struct twin_map map = square_map(count_up(items, 100), results, 100);
+    struct twin_call call = square_call(items);
+    struct twin_future *future = NULL;
+    assert_hopeless(twin_pool_map(pool, &map), "map");
+    assert_hopeless(twin_pool_apply(pool, &call, &result), "apply");
+    int error = twin_pool_apply_async(pool, &call, &future);
+    if (!error)
+        error = twin_future_result(future, &result, -1);
+    assert_hopeless(error, "apply_async");
+    twin_future_release(future);
+}
+
+static void kill_the_supervisor(bool idle)
+{
+    struct scene *scene = shared_pages(sizeof *scene);
+    scene->idle = idle;
+    struct twin_pool *pool = open_busy(scene);
+    cr_assert_not_null(pool);
+    cr_assert_eq(scene->members, FAMILY);
+    cr_assert_eq(kill(scene->family[0], SIGKILL), 0);
+    for (size_t i = 0; i < scene->members; i++)
+        cr_assert(goes_away(scene->family[i]), "process %zu is left", i);
+    assert_all_calls_fail(pool);
+    succeeds(twin_pool_close(pool));
+    assert_no_child();
+    pool = open_pool(&arm_proc, WORKERS); /* and another can be had */
+    int64_t result = 0;
+    struct twin_call call = square_call(&(int32_t){9});
+    succeeds(twin_pool_apply(pool, &call, &result));
+    cr_assert_eq(result, 81);
+    succeeds(twin_pool_close(pool));
+}
+
+Test(hygiene_death, an_idle_supervisor_is_killed, .timeout = WATCHDOG_SECONDS)
+{
+    kill_the_supervisor(true);
+}
+
+Test(hygiene_death, a_busy_supervisor_is_killed, .timeout = WATCHDOG_SECONDS)
+{
+    kill_the_supervisor(false);
+}
+
+/* The caller already sleeps when the supervisor dies. */
+Test(hygiene_death, a_waiting_caller_is_told_that_the_supervisor_is_gone,
+     .timeout = WATCHDOG_SECONDS)
+{
+    struct scene *scene = shared_pages(sizeof *scene);
+    struct twin_pool *pool = open_pool(&arm_proc, WORKERS);
+    struct twin_call call = {.task = sleep_for_ever, .context = scene};
+    pid_t supervisor;
+    cr_assert_eq(children_of(getpid(), &supervisor, 1), 1);
+    pid_t killer = fork();
+    cr_assert_geq(killer, 0);
+    if (killer == 0) {
+        await_at_least(&scene->running, 1);
+        kill(supervisor, SIGKILL);
+        _exit(0);
+    }
+    assert_hopeless(twin_pool_apply(pool, &call, NULL), "apply");
+    cr_assert_eq(waitpid(killer, NULL, 0), killer);
+    succeeds(twin_pool_close(pool));
+    assert_no_child();
+}
