@@ -8,13 +8,18 @@
 # stage as one more.
 set -euo pipefail
 
-readonly stages=(gcc clang tests asan tsan shellcheck format install smoke input)
+readonly stages=(gcc clang tests asan tsan valgrind coverage shellcheck format install smoke input)
+readonly extra=(stress) # only when asked for by name
+readonly under_valgrind=(memory_proc apply_proc executor_submit_proc)
 declare -rA what=(
     [gcc]='gcc builds without a warning'
     [clang]='clang builds without a warning'
     [tests]='units and contract, each strategy on each backend'
     [asan]='the same under AddressSanitizer and UndefinedBehaviorSanitizer'
     [tsan]='the process protocol on threads, under ThreadSanitizer'
+    [valgrind]='memory, calls and an executor by processes, under memcheck'
+    [coverage]='90 % of the lines of strategies/ are run by the tests, workers included'
+    [stress]='the long forms: a minute of random kills, 10 000 pools, 10 s of idleness'
     [shellcheck]='shell scripts'
     [format]='clang-format'
     [install]='install, then build against it with CMake and with pkg-config'
@@ -40,7 +45,7 @@ usage: tests/run_all.sh [options]
 Installs what it needs (Debian, Ubuntu), builds with gcc and clang, runs every test. About 15 minutes
 on 2 CPUs. The last line is  N passed, N failed .
 
-  --only STAGE   only this stage; may be given more than once
+  --only STAGE   only this stage; may be given more than once. Stage stress runs only so
   --list         name the stages and end
   --no-install   install nothing; print the line that would
   --help         this text
@@ -59,7 +64,7 @@ refuse() {
 
 list_stages() {
     local stage
-    for stage in "${stages[@]}"; do
+    for stage in "${stages[@]}" "${extra[@]}"; do
         printf '%-12s %s\n' "$stage" "${what[$stage]}"
     done
 }
@@ -72,7 +77,7 @@ read_options() {
         --no-install) install=no ;;
         --only=*) only+=("${1#*=}") ;;
         --only)
-            (($# > 1)) || refuse "--only: a stage is missing; accepted are ${stages[*]}"
+            (($# > 1)) || refuse "--only: a stage is missing; accepted are ${stages[*]} ${extra[*]}"
             only+=("$2")
             shift
             ;;
@@ -82,7 +87,7 @@ read_options() {
     done
     local stage
     for stage in ${only[@]+"${only[@]}"}; do
-        [[ -n ${what[$stage]:-} ]] || refuse "--only=$stage: accepted are ${stages[*]}"
+        [[ -n ${what[$stage]:-} ]] || refuse "--only=$stage: accepted are ${stages[*]} ${extra[*]}"
     done
     ((${#only[@]} > 0)) || only=("${stages[@]}")
 }
@@ -113,6 +118,7 @@ clang clang
 clang-format clang-format
 shellcheck shellcheck
 gnuplot gnuplot-nox
+valgrind valgrind
 TEXT
 }
 
@@ -321,6 +327,35 @@ stage_tsan() {
     unset TSAN_OPTIONS
     count_suites "$status" || status=$?
     sanitizer_is_silent && return "$status"
+}
+
+# Every process, workers too. Leaks are AddressSanitizer's: a worker leaves with its caller's memory. No
+# suppressions; that valgrind does not know pidfd_open is what the supervisor is made for.
+stage_valgrind() {
+    [[ -e $check/gcc/build.ninja ]] || stage_gcc || return
+    local suite status=0
+    for suite in "${under_valgrind[@]}"; do
+        run valgrind --quiet --trace-children=yes --error-exitcode=9 --leak-check=no --fair-sched=yes \
+            "$check/gcc/tests/$suite" -j1 --color=never --short-filename || status=$?
+    done
+    ! grep -aE '^==[0-9]+== +(Invalid|Conditional|Use of|Syscall param|Mismatched|Source and)' \
+        -- "$log" | sed 's/^/    /' | grep . && return "$status"
+}
+
+# Workers that leave by _exit() count too: coverage_exit.c. What is killed loses its counters.
+stage_coverage() {
+    build coverage -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug -DTWIN_COVERAGE=ON \
+        -DTWIN_BUILD_BENCH=OFF || return
+    find "$check/coverage" -name '*.gcda' -delete
+    suites coverage --label-exclude stress || return
+    run bash "$here/coverage.sh" "$root" "$check/coverage" 90 || return
+    grep -aE '^coverage: ' -- "$log" | tail -n 1 | sed 's/^/    /'
+}
+
+stage_stress() {
+    [[ -e $check/gcc/build.ninja ]] || stage_gcc || return
+    run "$check/gcc/tests/stress_killer" 60 || return
+    TWIN_STRESS=1 suites gcc --label-regex '^(hygiene|stress)$'
 }
 
 stage_shellcheck() {
