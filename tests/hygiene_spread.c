@@ -1,0 +1,71 @@
+/* hygiene_spread.c: long calls that come after many short ones spread over all workers, however
+ * calls are handed out: what was cheap to hoard a moment ago is not now. */
+#include "toolkit.h"
+
+#include <unistd.h>
+
+enum { SPREAD = 4, LONG = 64 };
+
+struct ledger {
+    atomic_int inside;
+    atomic_int workers[LONG]; /* who ran each long call */
+};
+
+/* Goes on when as many as there are workers have begun: who hoards calls waits for himself. */
+static int run_long(void *result, const void *item, void *context)
+{
+    struct ledger *ledger = context;
+    int32_t index = *(const int32_t *)item;
+    atomic_store(&ledger->workers[index], gettid());
+    atomic_fetch_add(&ledger->inside, 1);
+    await_at_least(&ledger->inside, SPREAD);
+    for (int i = 0; i < 10; i++)
+        nap();
+    return square(result, item, NULL);
+}
+
+static void spreads(const struct arm *arm)
+{
+    struct twin_pool *pool = open_pool(arm, SPREAD);
+    struct ledger *ledger = arena(pool, sizeof *ledger);
+    struct twin_future *futures[LONG];
+    for (int32_t i = 0; i < 100000; i++) {
+        struct twin_future *future;
+        struct twin_call call = square_call(&i);
+        succeeds(twin_pool_apply_async(pool, &call, &future));
+        twin_future_release(future);
+    }
+    for (int32_t i = 0; i < LONG; i++) {
+        struct twin_call call = square_call(&i);
+        call.task = run_long;
+        call.context = ledger;
+        succeeds(twin_pool_apply_async(pool, &call, &futures[i]));
+    }
+    for (int32_t i = 0; i < LONG; i++) {
+        int64_t result = 0;
+        succeeds(twin_future_result(futures[i], &result, -1));
+        cr_assert_eq(result, (int64_t)i * i);
+        twin_future_release(futures[i]);
+    }
+    int seen[SPREAD] = {0}, different = 0;
+    for (int i = 0; i < LONG; i++) {
+        int who = atomic_load(&ledger->workers[i]), w = 0;
+        while (w < different && seen[w] != who)
+            w++;
+        if (w == different && different < SPREAD)
+            seen[different++] = who;
+    }
+    cr_assert_eq(different, SPREAD, "64 long calls ran in %d of %d workers", different, SPREAD);
+    twin_free(ledger);
+    succeeds(twin_pool_close(pool));
+}
+
+Test(hygiene_spread, long_calls_after_short_ones_spread_proc, .timeout = 20)
+{
+    spreads(&arm_proc);
+}
+
+Test(hygiene_spread, long_calls_after_short_ones_spread_control, .timeout = 20)
+{
+    spreads(&arm_control);
+}
