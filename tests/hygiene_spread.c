@@ -69,3 +69,24 @@ Test(hygiene_spread, long_calls_after_short_ones_spread_control, .timeout = 20)
 {
     spreads(&arm_control);
 }
+
+/* An executor's workers start on demand, and a call on the pool beneath is a demand too. */
+static void serves_the_pool_beneath(const struct arm *arm)
+{
+    struct twin_executor *executor = open_executor(arm, 2);
+    int64_t result = 0;
+    struct twin_call call = square_call(&(int32_t){7});
+    succeeds(twin_pool_apply(twin_executor_pool(executor), &call, &result));
+    cr_assert_eq(result, 49);
+    succeeds(twin_executor_close(executor));
+}
+
+Test(hygiene_spread, an_executor_that_is_new_serves_its_pool_proc, .timeout = 10)
+{
+    serves_the_pool_beneath(&arm_proc);
+}
+
+Test(hygiene_spread, an_executor_that_is_new_serves_its_pool_omp, .timeout = 10)
+{
+    serves_the_pool_beneath(&arm_omp);
+}
