@@ -1,8 +1,8 @@
 /* executor_proc.c: the executor on processes: workers on demand, one future per submit, and an
  * ordered iterator for map. Its twin is executor_omp.c.
  *
- * A worker is asked for when a call comes, nobody is idle, and fewer exist than calls are in
- * flight: so an executor that is used for one call at a time has one worker. A map is cut into
+ * A worker is asked for when a call comes and no fewer are in flight than workers exist: so an
+ * executor that is used for one call at a time has one worker. A map is cut into
  * chunks, each chunk a call of its own with a future of its own, submitted a window ahead of where
  * the reader is. */
 #include "engine/awake.h"
@@ -16,18 +16,6 @@ enum { WINDOW = 4096 };
 
 /* ---- submit -------------------------------------------------------------- */
 
-/* Starts one more worker if all there are may have a call already. (Whether one sleeps or spins at
- * the moment does not tell: several calls may count on it.) Lock held. */
-static void start_worker_if_needed(struct twini_proc *proc)
-{
-    uint32_t wanted = atomic_load_explicit(&proc->shared->wanted, memory_order_relaxed); /* ours */
-    if (wanted >= proc->pool->options.workers || wanted > proc->in_flight)
-        return;
-    twini_collect_calls(proc, false);
-    if (wanted <= proc->in_flight)
-        twini_proc_want(proc, wanted + 1);
-}
-
 int twini_executor_submit_proc(struct twin_pool *pool, const struct twin_call *call, bool may_wait,
                                struct twin_future **submitted)
 {
@@ -38,10 +26,8 @@ int twini_executor_submit_proc(struct twin_pool *pool, const struct twin_call *c
     /* report: begin executor */
     pthread_mutex_lock(&proc->lock);
     int error = twini_proc_admit(proc, may_wait);
-    if (!error) {
-        start_worker_if_needed(proc);
+    if (!error) /* which starts a worker if none may be free for it */
         error = twini_submit(proc, call, future);
-    }
     twini_hurry(proc->shared, false);
     if (!error)
         proc->wakes +=

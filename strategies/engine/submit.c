@@ -111,10 +111,24 @@ static int write_call(struct twini_proc *proc, struct twini_call *to, const stru
     return 0;
 }
 
+/* Starts one more worker if all there are may have a call already. (Whether one sleeps or spins at
+ * the moment does not tell: several calls may count on it.) Lock held. */
+static void start_worker_if_needed(struct twini_proc *proc)
+{
+    uint32_t wanted = atomic_load_explicit(&proc->shared->wanted, memory_order_relaxed); /* ours */
+    if (wanted >= proc->pool->options.workers || wanted > proc->in_flight)
+        return;
+    twini_collect_calls(proc, false);
+    if (wanted <= proc->in_flight)
+        twini_proc_want(proc, wanted + 1);
+}
+
 int twini_submit(struct twini_proc *proc, const struct twin_call *call,
                  struct twini_proc_future *future)
 {
     struct twini_shared *shared = proc->shared;
+    if (proc->pool->on_demand)
+        start_worker_if_needed(proc);
     while (is_in_use(proc, (uint32_t)proc->tail & shared->call_mask))
         proc->tail++;
     uint32_t line = (uint32_t)proc->tail & shared->call_mask;

@@ -11,7 +11,7 @@ int twini_submit_init(struct twini_proc *proc);
 void twini_submit_fini(struct twini_proc *proc);
 
 /* Copies the call into a line and publishes it, without a ring; future gets the line. pre: the call
- * was admitted. Returns 0 or TWIN_ENOMEM. */
+ * was admitted. Starts a worker on demand, if none may be free for it. Returns 0 or TWIN_ENOMEM. */
 int twini_submit(struct twini_proc *proc, const struct twin_call *call,
                  struct twini_proc_future *future);
 
