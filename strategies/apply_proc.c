@@ -18,11 +18,13 @@ bool twini_call_work(struct twini_worker *me)
     bool worked = false;
     /* report: begin apply */
     /* in a worker: the claim names the owner in the same swap */
-    for (uint32_t line; (line = twini_call_claim(me)) != TWINI_NO_LINE; worked = true) {
+    for (uint32_t line; !me->leaves && (line = twini_call_claim(me)) != TWINI_NO_LINE;
+         worked = true) {
         struct twini_call *call = &me->shared->calls[line];
         call->code = call->task(twini_call_result(call), twini_call_item(call), call->context);
         twini_count(&me->block->tasks, 1);
-        twini_call_finish(me, line); /* publishes the outcome */
+        me->leaves = !twini_call_finish(me, line); /* publishes the outcome */
+        twini_worker_must_leave(me);
     }
     return worked;
 }

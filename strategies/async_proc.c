@@ -131,7 +131,7 @@ static void finish_map(struct twini_proc *proc, unsigned slot, int error,
 {
     struct twini_proc_future *future = proc->map_future[slot];
     proc->map_future[slot] = NULL;
-    if (error == 0 && proc->terminated)
+    if (error == 0 && (proc->terminated || future->is_stopped))
         error = TWIN_ECANCELLED; /* some of it may have been skipped */
     twin_free(future->staged_items);
     future->staged_items = NULL;
@@ -166,18 +166,41 @@ void twini_map_abandon(struct twini_proc *proc)
 
 /* ---- the future's entries ------------------------------------------------ */
 
+/* It runs: has its workers killed, and waits for what becomes of it. A thread cannot be killed. */
+static int stop(struct twini_proc *proc, struct twini_proc_future *future)
+{
+    if (!proc->shared->processes)
+        return TWIN_ENOTSUP;
+    bool is_map = future->base.is_map;
+    future->is_stopped = is_map;
+    if (!is_map && !twini_stop_call(proc, future))
+        return 0; /* it has ended, or waits again */
+    if (is_map)
+        twini_map_stop(proc, future->line);
+    proc->carrier->grow(proc); /* the supervisor looks */
+    return twini_proc_wait(proc, twini_future_ready, future, is_map ? NULL : future,
+                           is_map ? TWINI_TARGET_MAP(future->line) : 0, INT64_MAX);
+}
+
 static int cancel(struct twin_future *base)
 {
     struct twini_proc_future *future = (struct twini_proc_future *)base;
     struct twini_proc *proc = twini_proc_of(base->pool);
     pthread_mutex_lock(&proc->lock);
     int error = 0;
-    if (!twini_future_is_final(base) && (base->is_map || !twini_cancel_call(proc, future)))
+    while (!error && !twini_future_is_final(base)) {
+        if (!base->is_map && twini_cancel_call(proc, future))
+            break;
         twini_proc_collect(proc);
-    if (!twini_future_is_final(base))
-        error = TWIN_ENOTSUP; /* it runs */
-    else if (base->error != TWIN_ECANCELLED)
+        if (!twini_future_is_final(base))
+            error = stop(proc, future);
+    }
+    if (!error && base->error != TWIN_ECANCELLED)
         error = TWIN_EDONE;
+    /* other threads may wait for it */
+    if (proc->has_leader)
+        twini_doorbell_ring(&proc->shared->bell);
+    pthread_cond_broadcast(&proc->follower);
     pthread_mutex_unlock(&proc->lock);
     return error;
 }
@@ -264,5 +287,7 @@ const struct twini_strategy twini_proc_strategy = {
     .shutdown = twini_proc_shutdown,
     .terminate = twini_proc_terminate,
     .free = twini_proc_free,
+    .resize = twini_proc_resize,
+    .has_processes = true,
     .stats = twini_proc_stats,
 };

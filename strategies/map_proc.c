@@ -11,6 +11,7 @@
 #include "engine/awake.h"
 #include "engine/populate.h"
 #include "engine/range.h"
+#include "engine/watch.h"
 #include "engine/worker.h"
 
 #include <string.h>
@@ -48,12 +49,14 @@ static void run_chunk(struct twini_worker *me, struct twini_map_slot *slot, stru
     }
 }
 
-static bool steal(struct twini_worker *me, unsigned number)
+/* Takes somebody else's chunks, and runs the first. */
+static bool steal(struct twini_worker *me, unsigned number, size_t *chunk)
 {
-    bool stolen = twini_range_steal(me->shared, number, me->number);
-    if (stolen)
-        twini_count(&me->block->steals, 1);
-    return stolen;
+    if (!twini_range_steal(me->shared, number, me->number))
+        return false;
+    twini_count(&me->block->steals, 1);
+    struct twini_range *own = twini_range_of(me->shared, number, me->number);
+    return twini_range_next(own, false, chunk) == TWINI_RANGE_RUN;
 }
 
 static bool work_in_slot(struct twini_worker *me, unsigned number)
@@ -67,16 +70,21 @@ static bool work_in_slot(struct twini_worker *me, unsigned number)
         return false;
     twini_pass_on(me);
     bool worked = false;
-    do {
-        if (chunk == SIZE_MAX)
-            continue; /* entered without chunks of its own */
-        do {
-            twini_count(&me->block->claims, 1);
-            run_chunk(me, slot, own, chunk);
-            worked = true;
-        } while (twini_range_next(own, &chunk)); /* publishes one chunk, claims the next */
-    } while (steal(me, number) && twini_range_next(own, &chunk));
-    twini_range_leave(own);
+    /* SIZE_MAX: entered without chunks of its own */
+    enum twini_range_step step = chunk == SIZE_MAX ? TWINI_RANGE_NONE_LEFT : TWINI_RANGE_RUN;
+    while (step == TWINI_RANGE_RUN ||
+           (step == TWINI_RANGE_NONE_LEFT && steal(me, number, &chunk))) {
+        twini_wake_watcher(shared);
+        twini_count(&me->block->claims, 1);
+        run_chunk(me, slot, own, chunk);
+        worked = true;
+        /* publishes one chunk, claims the next */
+        step = twini_range_next(own, twini_worker_must_leave(me), &chunk);
+    }
+    if (step == TWINI_RANGE_LEAVE)
+        me->leaves = true;
+    else
+        twini_range_leave(own);
     /* report: end map */
     return worked;
 }
@@ -115,26 +123,63 @@ bool twini_map_work(struct twini_worker *me)
     return false;
 }
 
-void twini_map_repair(struct twini_shared *shared, unsigned worker, pid_t pid, int status)
+/* Whether a chunk that was lost may be run again: counts how often it was. The supervisor's own
+ * table; a chunk that finds no place in it is given up. */
+static bool may_run_again(const struct twini_shared *shared, unsigned number, size_t chunk)
 {
+    enum { PLACES = 64 };
+    static struct {
+        size_t chunk;
+        unsigned use, times;
+    } lost[TWINI_MAP_SLOTS][PLACES];
+    unsigned use = shared->maps[number].use;
+    for (unsigned i = 0; i < PLACES && shared->retries; i++) {
+        if (lost[number][i].use != use) {
+            lost[number][i].use = use;
+            lost[number][i].chunk = chunk;
+            lost[number][i].times = 0;
+        }
+        if (lost[number][i].chunk == chunk)
+            return lost[number][i].times++ < shared->retries;
+    }
+    return false;
+}
+
+static void record_death(struct twini_shared *shared, struct twini_map_slot *slot, unsigned worker,
+                         size_t chunk, int error, pid_t pid, int status)
+{
+    if (atomic_load_explicit(&slot->death_pid, memory_order_relaxed)) /* ours */
+        return;
+    /* relaxed: its writer is dead */
+    slot->death_index =
+        slot->map.kernel ? chunk * slot->chunk
+                         : atomic_load_explicit(&shared->worker[worker].item, memory_order_relaxed);
+    slot->death_status = status;
+    slot->death_error = error;
+    /* order: release; pairs with acquire in twini_map_end() */
+    atomic_store_explicit(&slot->death_pid, pid, memory_order_release);
+}
+
+bool twini_map_repair(struct twini_shared *shared, unsigned worker, pid_t pid, int status)
+{
+    bool was_meant = false;
     for (unsigned number = 0; number < TWINI_MAP_SLOTS; number++) {
         struct twini_map_slot *slot = &shared->maps[number];
         size_t chunk;
-        if (!twini_range_repair(shared, number, worker, &chunk))
-            continue;
-        if (atomic_load_explicit(&slot->death_pid, memory_order_relaxed) == 0) { /* ours */
-            /* relaxed: its writer is dead */
-            slot->death_index =
-                slot->map.kernel
-                    ? chunk * slot->chunk
-                    : atomic_load_explicit(&shared->worker[worker].item, memory_order_relaxed);
-            slot->death_status = status;
-            /* order: release; pairs with acquire in twini_map_end() */
-            atomic_store_explicit(&slot->death_pid, pid, memory_order_release);
-        }
-        /* relaxed: a hint: nobody needs the rest of this map */
-        atomic_store_explicit(&slot->lowest_failed, 0, memory_order_relaxed);
+        enum twini_range_loss loss = twini_range_repair(shared, number, worker, &chunk);
+        bool again = loss == TWINI_RANGE_LOST && may_run_again(shared, number, chunk);
+        if (loss == TWINI_RANGE_LOST && !again)
+            record_death(shared, slot, worker, chunk, TWIN_EWORKER, pid, status);
+        if (loss == TWINI_RANGE_TIMED_OUT)
+            record_death(shared, slot, worker, chunk, TWIN_ETASKTIMEOUT, pid, status);
+        if (loss == TWINI_RANGE_TIMED_OUT || loss == TWINI_RANGE_WAS_STOPPED)
+            was_meant = true;
+        if (loss != TWINI_RANGE_NO_LOSS && !again)
+            /* relaxed: a hint: nobody needs the rest of this map */
+            atomic_store_explicit(&slot->lowest_failed, 0, memory_order_relaxed);
+        twini_range_reopen(twini_range_of(shared, number, worker), again); /* now others see it */
     }
+    return was_meant;
 }
 
 /* ---- publish ------------------------------------------------------------- */
@@ -179,6 +224,7 @@ int twini_map_begin(struct twini_proc *proc, const struct twin_map *map, unsigne
     slot->map = *map;
     slot->chunk = plan.chunk;
     slot->chunks = plan.chunks;
+    slot->use++;
     /* relaxed: as below */
     atomic_store_explicit(&slot->width, workers, memory_order_relaxed);
     /* relaxed: twini_range_open() publishes all of it */
@@ -208,6 +254,17 @@ void twini_map_give_up(struct twini_proc *proc)
             /* relaxed: a hint */
             atomic_store_explicit(&proc->shared->maps[number].lowest_failed, 0,
                                   memory_order_relaxed);
+}
+
+bool twini_map_stop(struct twini_proc *proc, unsigned number)
+{
+    struct twini_shared *shared = proc->shared;
+    bool runs = false;
+    /* relaxed: a hint: the rest is skipped */
+    atomic_store_explicit(&shared->maps[number].lowest_failed, 0, memory_order_relaxed);
+    for (unsigned w = 0; w < twini_width(&shared->maps[number]); w++)
+        runs = twini_range_stop(twini_range_of(shared, number, w)) || runs;
+    return runs;
 }
 
 void twini_map_drop_all(struct twini_proc *proc)
@@ -251,7 +308,7 @@ int twini_map_end(struct twini_proc *proc, unsigned number, struct twin_failure 
         failure->index = 0;
         return 0;
     }
-    return failure->kind == TWIN_FAILURE_TASK ? TWIN_ETASK : TWIN_EWORKER;
+    return failure->kind == TWIN_FAILURE_TASK ? TWIN_ETASK : slot->death_error;
 }
 
 struct slot_wait {

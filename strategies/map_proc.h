@@ -22,6 +22,8 @@ int twini_map_copy_context(struct twini_proc *proc, const struct twin_map *map,
 void twini_map_collect(struct twini_proc *proc);
 /* Tells workers to skip what is left of every map: terminate. */
 void twini_map_give_up(struct twini_proc *proc);
+/* The same for one, and what runs of it is to be stopped. False: nothing ran. */
+bool twini_map_stop(struct twini_proc *proc, unsigned slot);
 /* No worker is left: drops every chunk. */
 void twini_map_drop_all(struct twini_proc *proc);
 /* No worker is left: every map in flight ends now. */

@@ -82,6 +82,9 @@ struct twini_strategy {
     /* Frees what open made. After shutdown or terminate; also in a forked child, where it must not
      * touch what the parent still uses. */
     void (*free)(struct twin_pool *pool);
+    /* As twin_pool_resize(). */
+    int (*resize)(struct twin_pool *pool, unsigned workers);
+    bool has_processes; /* workers that can be killed, limited, timed out and replaced */
     void (*stats)(struct twin_pool *pool, struct twin_stats *stats);
 };
 
@@ -134,6 +137,8 @@ const struct twini_strategy *twini_choose(const struct twin_pool_options *option
 int twini_enter(struct twin_pool *pool);
 /* Is this map, this call, complete and sane? 0 or TWIN_EINVAL. */
 int twini_check_map(const struct twin_map *map);
+/* The same, and does this pool's option retries allow it? */
+int twini_check_map_on(const struct twin_pool *pool, const struct twin_map *map);
 int twini_check_call(const struct twin_call *call);
 /* Whether shutdown or terminate refused the caller (in a scope, of a thread or a callback that may
  * not), and so did nothing. */

@@ -198,7 +198,25 @@ extern const struct arm arm_proc, arm_omp, arm_control;
     P(suite, arm, crash, works_with_ignored_children)                                              \
     P(suite, arm, crash, openmp_before_and_inside_does_not_hang)
 
+#define STOP_PROMISES(P, suite, arm)                                                               \
+    P(suite, arm, stop, times_out_exactly_the_call_that_takes_too_long)                            \
+    P(suite, arm, stop, times_out_a_map)                                                           \
+    P(suite, arm, stop, gives_each_item_its_time)                                                  \
+    P(suite, arm, stop, cancels_what_runs_and_nothing_else)                                        \
+    P(suite, arm, stop, cancels_a_map_that_runs)                                                   \
+    P(suite, arm, stop, runs_a_lost_call_again)                                                    \
+    P(suite, arm, stop, runs_a_lost_chunk_again)                                                   \
+    P(suite, arm, stop, refuses_to_retry_in_place)                                                 \
+    P(suite, arm, stop, recycles_workers)                                                          \
+    P(suite, arm, stop, limits_the_memory_of_a_worker)
+
+#define RESIZE_PROMISES(P, suite, arm)                                                             \
+    P(suite, arm, resize, changes_how_many_work)                                                   \
+    P(suite, arm, resize, loses_nothing_that_is_in_flight)
+
 POOL_PROMISES(DECLARES, , arm)
+STOP_PROMISES(DECLARES, , arm)
+RESIZE_PROMISES(DECLARES, , arm)
 MEMORY_PROMISES(DECLARES, , arm)
 MAP_PROMISES(DECLARES, , arm)
 MAP_ASYNC_PROMISES(DECLARES, , arm)

@@ -105,7 +105,8 @@ static int cancel_pending_one(struct twin_pool *pool, void *argument)
         pending[i] = submit(stage->executor, &call);
     for (int i = 0; i < 10; i += 2)
         succeeds(twin_future_cancel(pending[i]));
-    cr_assert_neq(twin_future_cancel(running[0]), 0);
+    int stopped = twin_future_cancel(running[0]); /* by killing its worker, if it is one */
+    expect(stopped, stage->arm->processes ? 0 : TWIN_ENOTSUP);
     gate_open(stage->gate);
     for (int i = 0; i < 10; i++) {
         int64_t result = 0;
@@ -113,8 +114,8 @@ static int cancel_pending_one(struct twin_pool *pool, void *argument)
         cr_assert(i % 2 == 0 || result == 81);
         twin_future_release(pending[i]);
     }
-    succeeds(twin_future_result(running[0], NULL, -1));
-    expect(twin_future_cancel(running[0]), TWIN_EDONE);
+    expect(twin_future_result(running[0], NULL, -1), stopped ? 0 : TWIN_ECANCELLED);
+    expect(twin_future_cancel(running[0]), stopped ? TWIN_EDONE : 0);
     for (unsigned i = 0; i < busy; i++)
         twin_future_release(running[i]);
     return 0;

@@ -140,8 +140,13 @@ void pool_refuses_bad_arguments_one_by_one(const struct arm *arm)
 
 void pool_refuses_options_it_does_not_honour(const struct arm *arm)
 {
-    refuses_options(arm, (struct twin_pool_options){.tasks_per_worker = 1}, TWIN_ENOTSUP);
-    refuses_options(arm, (struct twin_pool_options){.retries = 1}, TWIN_ENOTSUP);
+    if (!arm->processes) {
+        refuses_options(arm, (struct twin_pool_options){.tasks_per_worker = 1}, TWIN_ENOTSUP);
+        refuses_options(arm, (struct twin_pool_options){.retries = 1}, TWIN_ENOTSUP);
+        refuses_options(arm, (struct twin_pool_options){.task_timeout_ns = 1}, TWIN_ENOTSUP);
+        refuses_options(arm, (struct twin_pool_options){.worker_bytes = 1}, TWIN_ENOTSUP);
+    }
+    refuses_options(arm, (struct twin_pool_options){.task_timeout_ns = -1}, TWIN_EINVAL);
     refuses_options(arm, (struct twin_pool_options){.bind = TWIN_BIND_SPREAD}, TWIN_ENOTSUP);
     refuses_options(arm, (struct twin_pool_options){.bind = TWIN_BIND_PACKED}, TWIN_ENOTSUP);
     for (enum twin_wait_policy wait = TWIN_WAIT_BLOCK; wait <= TWIN_WAIT_SPIN; wait++) {

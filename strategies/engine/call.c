@@ -4,6 +4,7 @@
 #include "engine/call.h"
 #include "engine/awake.h"
 #include "engine/plan.h"
+#include "engine/watch.h"
 
 enum { AHEAD = 4, VISIT_EVERY = 16, SHORT = 32 };
 static const int64_t short_ns = 2000;
@@ -32,6 +33,7 @@ static bool take(struct twini_worker *me, uint32_t line)
     if (!twini_call_move(call, &seen, to))
         return false;
     me->running = to;
+    twini_wake_watcher(me->shared);
     twini_pass_on(me);
     return true;
 }
@@ -185,18 +187,17 @@ bool twini_call_finish(struct twini_worker *me, uint32_t line)
 
 /* ---- supervisor ---------------------------------------------------------- */
 
-void twini_call_repair(struct twini_shared *shared, unsigned worker, pid_t pid, int status,
-                       unsigned retries)
+bool twini_call_repair(struct twini_shared *shared, unsigned worker, pid_t pid, int status)
 {
     struct twini_worker_block *block = &shared->worker[worker];
     uint32_t line = atomic_load_explicit(&block->current, memory_order_relaxed); /* it is dead */
     struct twini_call *call = &shared->calls[line];
     struct twini_call_word seen = twini_call_look(call), to;
-    if (!twini_call_has_owner(seen) || seen.owner != worker)
-        return;
+    if (!twini_call_is_of(seen, worker))
+        return false;
     do { /* fails only when the caller cancels it meanwhile */
         to = seen;
-        if (seen.state == TWINI_CALL_RUNNING && seen.attempts < retries) {
+        if (seen.state == TWINI_CALL_RUNNING && seen.attempts < shared->retries) {
             to.state = TWINI_CALL_WAITING;
             to.attempts = seen.attempts + 1;
             /* order: release; pairs with acquire in take_from() */
@@ -209,4 +210,5 @@ void twini_call_repair(struct twini_shared *shared, unsigned worker, pid_t pid, 
         call->code = status;
         call->u.pid = pid;
     } while (!twini_call_move(call, &seen, to));
+    return seen.state != TWINI_CALL_RUNNING;
 }

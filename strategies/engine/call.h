@@ -106,9 +106,14 @@ void twini_relax_unless_hurried(struct twini_shared *shared);
 
 /* ---- supervisor ---------------------------------------------------------- */
 
+/* Whether a call is the worker's. */
+static inline bool twini_call_is_of(struct twini_call_word w, unsigned worker)
+{
+    return twini_call_has_owner(w) && w.owner == worker;
+}
+
 /* Gives the call that a dead worker owned, if any, its outcome, or puts it back if it was lost less
- * than retries times. */
-void twini_call_repair(struct twini_shared *shared, unsigned worker, pid_t pid, int status,
-                       unsigned retries);
+ * than retries times. True: the worker was killed for it. */
+bool twini_call_repair(struct twini_shared *shared, unsigned worker, pid_t pid, int status);
 
 #endif

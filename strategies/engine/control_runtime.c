@@ -51,6 +51,14 @@ static int start_wanted(struct twini_proc *proc)
     sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     int error = 0;
+    for (uint32_t w = 0; w < started && w < wanted && !error; w++) {
+        /* order: acquire; pairs with the worker's release: its thread ends */
+        if (atomic_load_explicit(&proc->shared->worker[w].state, memory_order_acquire) !=
+            TWINI_LEFT)
+            continue;
+        (void)pthread_join(proc->threads[w], NULL);
+        error = start_thread(proc, w);
+    }
     while (started < wanted && (error = start_thread(proc, started)) == 0)
         atomic_store_explicit(&proc->shared->started, ++started, memory_order_relaxed);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -113,6 +121,7 @@ static void make_strategy(void)
 {
     strategy = twini_proc_strategy;
     strategy.open = open_on_threads;
+    strategy.has_processes = false;
 }
 
 static const struct twini_strategy *control_strategy(void)

@@ -73,7 +73,7 @@ int twin_executor_map(struct twin_executor *executor, const struct twin_map *map
         return TWIN_EINVAL;
     int error = twini_enter(executor->pool);
     if (!error)
-        error = twini_check_map(map);
+        error = twini_check_map_on(executor->pool, map);
     return error ? error : executor->pool->strategy->executor_map(executor->pool, map, iterator);
 }
 

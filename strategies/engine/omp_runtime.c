@@ -168,6 +168,7 @@ static int open_pool(struct twin_pool *pool)
     for (unsigned lane = 0; lane < pool->options.workers; lane++)
         omp->lanes[lane] = (struct twini_omp_lane){0};
     omp->pool = pool;
+    omp->lane_count = pool->options.workers;
     omp->users = 1;
     omp->opener = pthread_self();
     pool->engine = omp;
@@ -364,7 +365,7 @@ static void free_pool(struct twin_pool *pool)
 static void read_stats(struct twin_pool *pool, struct twin_stats *stats)
 {
     struct twini_omp *omp = pool->engine;
-    for (unsigned i = 0; i < pool->options.workers; i++) {
+    for (unsigned i = 0; i < omp->lane_count; i++) {
         /* relaxed: counters order nothing */
         stats->tasks += atomic_load_explicit(&omp->lanes[i].tasks, memory_order_relaxed);
         stats->chunks += atomic_load_explicit(&omp->lanes[i].chunks, memory_order_relaxed);
@@ -401,4 +402,5 @@ const struct twini_strategy twini_omp_strategy = {
     .terminate = terminate,
     .free = free_pool,
     .stats = read_stats,
+    .resize = twini_omp_resize,
 };

@@ -67,6 +67,7 @@ struct twini_omp {
     size_t users;                         /* the pool and each job; whoever is last frees this */
     struct twini_omp_queue *queue;        /* executor_omp.c; NULL until the first submit */
     struct twini_omp_iterator *iterators; /* executor_omp.c; those that are not complete */
+    unsigned lane_count;
     struct twini_omp_lane *lanes;         /* one for each thread of the team */
     uint64_t inline_chunks, caller_parks; /* chunk tasks run by the caller; its naps */
     size_t last_chunk;
@@ -78,6 +79,8 @@ struct twini_omp {
 /* May this thread call now? 0; TWIN_ENESTED in a parallel region that is not our scope;
  * TWIN_ENOTSUP from a thread that did not open the pool (only proc can do that). */
 int twini_omp_enter(const struct twini_omp *omp);
+/* strategy->resize: omp_resize.c */
+int twini_omp_resize(struct twin_pool *pool, unsigned workers);
 /* Each region of the pool lies between these two. begin starts the team if there is none. */
 int twini_omp_begin(struct twini_omp *omp);
 void twini_omp_end(struct twini_omp *omp);

@@ -54,13 +54,18 @@ int twin_pool_failure(struct twin_pool *pool, struct twin_failure *failure)
 
 /* ---- open ---------------------------------------------------------------- */
 
-static int check_options(const struct twin_pool_options *options)
+static int check_options(const struct twin_pool_options *options,
+                         const struct twini_strategy *strategy)
 {
     if (options->backend > TWIN_OMP || options->wait > TWIN_WAIT_SPIN ||
         options->bind > TWIN_BIND_PACKED || options->workers > MOST_WORKERS ||
         options->max_pending > MOST_PENDING)
         return TWIN_EINVAL;
-    if (options->tasks_per_worker || options->retries || options->bind != TWIN_BIND_NONE)
+    if (options->task_timeout_ns < 0)
+        return TWIN_EINVAL;
+    if (options->bind != TWIN_BIND_NONE ||
+        (!strategy->has_processes && (options->tasks_per_worker || options->retries ||
+                                      options->task_timeout_ns || options->worker_bytes)))
         return TWIN_ENOTSUP;
     return 0;
 }
@@ -75,7 +80,7 @@ int twini_pool_open_with(struct twin_pool **opened, const struct twin_pool_optio
     *opened = NULL;
     if (!options)
         options = &defaults;
-    int error = check_options(options);
+    int error = check_options(options, strategy);
     if (error)
         return error;
     if (twini_inside_task)
@@ -156,11 +161,23 @@ int twini_check_call(const struct twin_call *call)
     return 0;
 }
 
+int twini_check_map_on(const struct twin_pool *pool, const struct twin_map *map)
+{
+    int error = twini_check_map(map);
+    if (error || pool->options.retries == 0 || map->count == 0)
+        return error;
+    /* a lost chunk is run again from its items: they must be as they were */
+    uintptr_t items = (uintptr_t)map->items, results = (uintptr_t)map->results;
+    bool apart = items + map->count * map->item_size <= results ||
+                 results + map->count * map->result_size <= items;
+    return apart ? 0 : TWIN_EINVAL;
+}
+
 int twin_pool_map(struct twin_pool *pool, const struct twin_map *map)
 {
     int error = twini_enter(pool);
     if (!error)
-        error = twini_check_map(map);
+        error = twini_check_map_on(pool, map);
     if (error || map->count == 0)
         return error;
     error = pool->strategy->map(pool, map);
@@ -176,7 +193,7 @@ int twin_pool_map_async(struct twin_pool *pool, const struct twin_map *map,
     *future = NULL;
     int error = twini_enter(pool);
     if (!error)
-        error = twini_check_map(map);
+        error = twini_check_map_on(pool, map);
     if (error)
         return error;
     twini_bound_due(pool);
@@ -235,6 +252,14 @@ int twin_pool_scope(struct twin_pool *pool, int (*body)(struct twin_pool *, void
     error = pool->strategy->scope(pool, body, arg);
     twini_run_due(pool);
     return error;
+}
+
+int twin_pool_resize(struct twin_pool *pool, unsigned workers)
+{
+    int error = twini_enter(pool);
+    if (!error && (workers == 0 || workers > MOST_WORKERS))
+        error = TWIN_EINVAL;
+    return error ? error : pool->strategy->resize(pool, workers);
 }
 
 int twin_pool_stats(struct twin_pool *pool, struct twin_stats *stats)

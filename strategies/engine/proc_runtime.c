@@ -55,6 +55,11 @@ static int map_shared(struct twini_proc *proc, const struct twin_pool_options *o
                                                          : 1;
     shared->initializer = options->initializer;
     shared->initializer_arg = options->initializer_arg;
+    shared->task_timeout_ns = options->task_timeout_ns;
+    shared->worker_bytes = options->worker_bytes;
+    shared->tasks_per_worker = options->tasks_per_worker;
+    shared->retries = options->retries;
+    shared->event_fd = -1;
     shared->worker = (void *)(start + worker_at);
     shared->ranges = (void *)(start + ranges_at);
     shared->calls = (void *)(start + calls_at);
@@ -163,6 +168,21 @@ void twini_proc_want(struct twini_proc *proc, uint32_t count)
         return;
     set_wanted(shared, count);
     proc->carrier->grow(proc);
+}
+
+int twini_proc_resize(struct twin_pool *pool, unsigned workers)
+{
+    struct twini_proc *proc = twini_proc_of(pool);
+    pthread_mutex_lock(&proc->lock);
+    uint32_t wanted = atomic_load_explicit(&proc->shared->wanted, memory_order_relaxed); /* ours */
+    pool->options.workers = workers;
+    if (!pool->on_demand || wanted > workers) {
+        set_wanted(proc->shared, workers);
+        proc->carrier->grow(proc);
+        twini_ring_all(proc->shared); /* who sleeps may be one too many */
+    }
+    pthread_mutex_unlock(&proc->lock);
+    return 0;
 }
 
 /* ---- waiting ------------------------------------------------------------- */
@@ -302,6 +322,7 @@ struct twini_proc_future *twini_proc_future_new(struct twin_pool *pool, size_t r
         return NULL;
     future->on_stack = false;
     future->map = NULL;
+    future->is_stopped = false;
     future->block = NULL;
     if (twini_future_init(&future->base, pool, result_size)) {
         free(future);
@@ -427,9 +448,10 @@ void twini_proc_stats(struct twin_pool *pool, struct twin_stats *stats)
             stats->workers++;
     }
     stats->restarts = atomic_load_explicit(&shared->restarts, memory_order_relaxed);
+    stats->stopped = atomic_load_explicit(&shared->stopped, memory_order_relaxed);
+    stats->recycled = atomic_load_explicit(&shared->recycled, memory_order_relaxed);
     if (shared->processes)
-        stats->forks =
-            1 + stats->restarts + atomic_load_explicit(&shared->started, memory_order_relaxed);
+        stats->forks = 1 + atomic_load_explicit(&shared->forks, memory_order_relaxed);
     stats->wakes = proc->wakes;
     stats->caller_parks = proc->caller_parks;
     stats->staged_bytes = proc->staged_bytes;

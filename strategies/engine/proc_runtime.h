@@ -39,6 +39,7 @@ struct twini_proc_future {
     struct twin_map *map; /* of map_async, as the caller gave it: where staged results land */
     const void *context;  /* of map_async: the copy, or as given */
     void *staged_items, *staged_results;
+    bool is_stopped; /* a map that was cancelled while it ran */
 };
 
 struct twini_proc {
@@ -86,6 +87,7 @@ int twini_proc_open_on(struct twin_pool *pool, const struct twini_carrier *carri
 int twini_proc_shutdown(struct twin_pool *pool);
 int twini_proc_terminate(struct twin_pool *pool);
 void twini_proc_free(struct twin_pool *pool);
+int twini_proc_resize(struct twin_pool *pool, unsigned workers);
 void twini_proc_stats(struct twin_pool *pool, struct twin_stats *stats);
 
 /* ---- waiting ------------------------------------------------------------- */

@@ -5,15 +5,15 @@
 
 static uint64_t pack(struct twini_range_word w)
 {
-    return (uint64_t)w.next << 39 | (uint64_t)w.end << 14 | (uint64_t)w.thief << 2 | w.state;
+    return (uint64_t)w.next << 40 | (uint64_t)w.end << 16 | (uint64_t)w.thief << 4 | w.state;
 }
 
 static struct twini_range_word unpack(uint64_t bits)
 {
-    return (struct twini_range_word){.next = (unsigned)(bits >> 39) & 0x1ffffff,
-                                     .end = (unsigned)(bits >> 14) & 0x1ffffff,
-                                     .thief = (unsigned)(bits >> 2) & 0xfff,
-                                     .state = (unsigned)bits & 3};
+    return (struct twini_range_word){.next = (unsigned)(bits >> 40) & 0xffffff,
+                                     .end = (unsigned)(bits >> 16) & 0xffffff,
+                                     .thief = (unsigned)(bits >> 4) & 0xfff,
+                                     .state = (unsigned)bits & 0xf};
 }
 
 static struct twini_range_word look(const struct twini_range *range)
@@ -39,10 +39,14 @@ static bool is_empty(struct twini_range_word w)
     return w.next == w.end;
 }
 
+static bool runs_chunk(struct twini_range_word w)
+{
+    return w.state >= TWINI_RANGE_BUSY;
+}
+
 static bool may_be_robbed(struct twini_range_word w)
 {
-    return (w.state == TWINI_RANGE_IDLE || w.state == TWINI_RANGE_BUSY) && w.thief == 0 &&
-           !is_empty(w);
+    return (w.state == TWINI_RANGE_IDLE || runs_chunk(w)) && w.thief == 0 && !is_empty(w);
 }
 
 /* ---- caller -------------------------------------------------------------- */
@@ -103,16 +107,22 @@ bool twini_range_enter(struct twini_range *own, size_t *chunk)
     return true;
 }
 
-bool twini_range_next(struct twini_range *own, size_t *chunk)
+enum twini_range_step twini_range_next(struct twini_range *own, bool put_down, size_t *chunk)
 {
     struct twini_range_word w = look(own), to;
     do {
         to = w;
+        if (put_down || w.state == TWINI_RANGE_STOPPED || w.state == TWINI_RANGE_OVERDUE) {
+            to.state = TWINI_RANGE_IDLE; /* what is left is anybody's */
+            continue;
+        }
         to.state = is_empty(w) ? TWINI_RANGE_IN : TWINI_RANGE_BUSY;
         to.next += !is_empty(w);
         *chunk = w.next;
     } while (!move(own, &w, to));
-    return to.state == TWINI_RANGE_BUSY;
+    return to.state == TWINI_RANGE_BUSY ? TWINI_RANGE_RUN
+           : to.state == TWINI_RANGE_IN ? TWINI_RANGE_NONE_LEFT
+                                        : TWINI_RANGE_LEAVE;
 }
 
 void twini_range_leave(struct twini_range *own)
@@ -168,26 +178,85 @@ bool twini_range_steal(struct twini_shared *shared, unsigned slot, unsigned me)
     return false;
 }
 
+/* ---- stopping what runs -------------------------------------------------- */
+
+bool twini_range_stop(struct twini_range *range)
+{
+    struct twini_range_word w = look(range), to;
+    do {
+        if (w.state != TWINI_RANGE_BUSY)
+            return w.state == TWINI_RANGE_STOPPED;
+        to = w;
+        to.state = TWINI_RANGE_STOPPED;
+    } while (!move(range, &w, to));
+    return true;
+}
+
+bool twini_range_runs(const struct twini_range *range, size_t *chunk)
+{
+    struct twini_range_word w = look(range);
+    *chunk = w.next - 1;
+    return runs_chunk(w);
+}
+
+bool twini_range_is_to_die(const struct twini_range *range)
+{
+    unsigned state = look(range).state;
+    return state == TWINI_RANGE_STOPPED || state == TWINI_RANGE_OVERDUE;
+}
+
+bool twini_range_mark_overdue(struct twini_range *range, size_t chunk, bool overdue)
+{
+    unsigned from = overdue ? TWINI_RANGE_BUSY : TWINI_RANGE_OVERDUE;
+    struct twini_range_word w = look(range), to;
+    do {
+        if (w.state != from || w.next - 1 != chunk)
+            return false;
+        to = w;
+        to.state = overdue ? TWINI_RANGE_OVERDUE : TWINI_RANGE_BUSY;
+    } while (!move(range, &w, to));
+    return true;
+}
+
 /* ---- supervisor ---------------------------------------------------------- */
 
-bool twini_range_repair(struct twini_shared *shared, unsigned slot, unsigned dead, size_t *chunk)
+/* What a dead thief took is on its way: lands it where its own word says it is not yet. */
+static void end_theft(struct twini_shared *shared, unsigned slot, unsigned dead)
 {
     struct twini_range *own = twini_range_of(shared, slot, dead);
-    struct twini_range_word w = look(own);
-    if (w.state == TWINI_RANGE_CLOSED)
-        return false;
-    bool lost = w.state == TWINI_RANGE_BUSY;
-    *chunk = w.next - 1;
     for (unsigned v = 0; v < twini_width(&shared->maps[slot]); v++) {
         struct twini_range *victim = twini_range_of(shared, slot, v);
         if (look(victim).thief != dead + 1)
             continue;
-        uint64_t note =
-            atomic_load_explicit(&own->stolen, memory_order_relaxed); /* its writer is dead */
+        /* order: relaxed; its writer is dead */
+        uint64_t note = atomic_load_explicit(&own->stolen, memory_order_relaxed);
         if (is_empty(look(own)))
             land(own, (unsigned)(note >> 32), (unsigned)note, TWINI_RANGE_IN);
         release_victim(victim);
     }
-    twini_range_leave(own);
-    return lost;
+}
+
+enum twini_range_loss twini_range_repair(struct twini_shared *shared, unsigned slot, unsigned dead,
+                                         size_t *chunk)
+{
+    struct twini_range *own = twini_range_of(shared, slot, dead);
+    struct twini_range_word w = look(own);
+    if (w.state == TWINI_RANGE_CLOSED)
+        return TWINI_RANGE_NO_LOSS;
+    *chunk = w.next - 1;
+    end_theft(shared, slot, dead);
+    return w.state == TWINI_RANGE_STOPPED   ? TWINI_RANGE_WAS_STOPPED
+           : w.state == TWINI_RANGE_OVERDUE ? TWINI_RANGE_TIMED_OUT
+           : w.state == TWINI_RANGE_BUSY    ? TWINI_RANGE_LOST
+                                            : TWINI_RANGE_NO_LOSS;
+}
+
+void twini_range_reopen(struct twini_range *range, bool again)
+{
+    struct twini_range_word w = look(range), to;
+    do {
+        to = w;
+        to.next -= again;
+        to.state = TWINI_RANGE_IDLE;
+    } while (w.state != TWINI_RANGE_CLOSED && !move(range, &w, to));
 }

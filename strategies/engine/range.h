@@ -8,10 +8,14 @@
  *   IDLE{}    -> IN{}          its worker enters to steal
  *   BUSY{n,e} -> BUSY{n+1,e}   chunk n - 1 ended, chunk n runs
  *   BUSY{}    -> IN{} -> IDLE{}  nothing left; it leaves
- *   X{n,e}    -> X{n,m} thief t  t takes [m,e) away (X: IDLE or BUSY; only while thief is 0)
+ *   BUSY{n,e} -> IDLE{n,e}     chunk n - 1 ended, and its worker must go: the rest is anybody's
+ *   BUSY      -> STOPPED       the caller has cancelled the map: the supervisor kills the worker
+ *   BUSY     <-> OVERDUE       the supervisor, about a chunk that takes too long; then it kills
+ *   STOPPED{n,e}, OVERDUE -> IDLE{n,e}  chunk n - 1 ended first all the same; its worker leaves
+ *   X{n,e}    -> X{n,m} thief t  t takes [m,e) away (X: any but IN; only while thief is 0)
  *   IN{}      -> IN{m,e}       t has it; only then the victim's thief goes back to 0
  *
- * Hence, for a dead worker t: BUSY says which chunk is lost; a victim with thief t says that [m,e)
+ * Hence, for a dead worker t: BUSY (STOPPED, OVERDUE) says which chunk is lost; a victim with thief t says that [m,e)
  * is on its way: landed if t's word is IN{m,e}, else still in t's note (stolen). Nothing lies in
  * between. A map has ended when every range is IDLE{}: nobody is inside who could still hold or
  * take chunks. Between maps ranges are CLOSED, so a worker that slept over one cannot enter the
@@ -34,13 +38,32 @@ bool twini_range_has_chunks(const struct twini_range *range, bool own);
 
 /* The worker: enters its range. True: *chunk is to be run now, or is SIZE_MAX: entered to steal. */
 bool twini_range_enter(struct twini_range *own, size_t *chunk);
-/* The worker: ends the chunk it ran, if any; takes the next one. False: none is left. */
-bool twini_range_next(struct twini_range *own, size_t *chunk);
+/* The worker: ends the chunk it ran, if any; takes the next one. put_down: it must leave, and leaves
+ * the rest. */
+enum twini_range_step { TWINI_RANGE_RUN, TWINI_RANGE_NONE_LEFT, TWINI_RANGE_LEAVE };
+enum twini_range_step twini_range_next(struct twini_range *own, bool put_down, size_t *chunk);
 /* The worker, having none: takes from anybody. own has chunks afterwards. */
 bool twini_range_steal(struct twini_shared *shared, unsigned slot, unsigned me);
 void twini_range_leave(struct twini_range *own);
 
-/* The supervisor: repairs the range of a dead worker. True: *chunk was lost. */
-bool twini_range_repair(struct twini_shared *shared, unsigned slot, unsigned dead, size_t *chunk);
+/* The caller: what runs is to be stopped. False: nothing runs. */
+bool twini_range_stop(struct twini_range *range);
+/* The supervisor: whether a chunk runs, and which; whether its worker is to be killed; BUSY ->
+ * OVERDUE and back, if that chunk still runs. */
+bool twini_range_runs(const struct twini_range *range, size_t *chunk);
+bool twini_range_is_to_die(const struct twini_range *range);
+bool twini_range_mark_overdue(struct twini_range *range, size_t chunk, bool overdue);
+
+/* The supervisor: repairs the range of a dead worker, and says what became of *chunk, which it ran.
+ * The range is still its own until it is opened again, with the chunk or without it. */
+enum twini_range_loss {
+    TWINI_RANGE_NO_LOSS,
+    TWINI_RANGE_LOST,
+    TWINI_RANGE_TIMED_OUT,
+    TWINI_RANGE_WAS_STOPPED
+};
+enum twini_range_loss twini_range_repair(struct twini_shared *shared, unsigned slot, unsigned dead,
+                                         size_t *chunk);
+void twini_range_reopen(struct twini_range *range, bool again);
 
 #endif

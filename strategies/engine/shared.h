@@ -85,16 +85,18 @@ enum twini_range_state {
     TWINI_RANGE_CLOSED, /* the slot is not in use */
     TWINI_RANGE_IDLE,   /* the worker is outside; its chunks may be stolen */
     TWINI_RANGE_IN, /* inside, between chunks; what it has was just stolen and is not to be taken */
-    TWINI_RANGE_BUSY /* inside, runs chunk next - 1; the rest may be stolen */
+    TWINI_RANGE_BUSY,    /* inside, runs chunk next - 1; the rest may be stolen */
+    TWINI_RANGE_STOPPED, /* BUSY, and to be killed: the caller has cancelled the map */
+    TWINI_RANGE_OVERDUE  /* BUSY, and to be killed: the time of the chunk, or item, is over */
 };
 
 /* The range word, unpacked: chunks [next, end) wait. */
 struct twini_range_word {
-    unsigned next, end; /* 25 bits each */
+    unsigned next, end; /* 24 bits each */
     unsigned thief;     /* 12 bits: 0, or 1 + the worker that is taking the upper half away */
-    unsigned state;     /* 2 bits */
+    unsigned state;     /* 4 bits */
 };
-enum { TWINI_MOST_CHUNKS = 1 << 24 };
+enum { TWINI_MOST_CHUNKS = (1 << 24) - 1 };
 
 /* A worker's part of a map slot. */
 struct twini_range {
@@ -111,18 +113,26 @@ struct twini_map_slot {
     alignas(TWINI_LINE) struct twin_map map; /* context and arrays are addresses that workers see */
     size_t chunk, chunks;
     _Atomic unsigned width; /* workers that have a range in it */
+    unsigned use;           /* counts the maps in this slot */
     /* writers: workers and supervisor, by compare-and-swap downwards: items at or above it need not
      * be computed any more. SIZE_MAX: none has failed. 0: give up. */
     alignas(TWINI_LINE) _Atomic size_t lowest_failed;
     /* writer: the supervisor (set once, death_pid last); reader: the caller */
     size_t death_index;
-    int death_status;
+    int death_status, death_error; /* TWIN_EWORKER or TWIN_ETASKTIMEOUT */
     _Atomic pid_t death_pid;
 };
 
 /* ---- workers ------------------------------------------------------------- */
 
-enum twini_worker_state { TWINI_ABSENT, TWINI_STARTING, TWINI_WORKING, TWINI_LEFT, TWINI_GIVEN_UP };
+enum twini_worker_state {
+    TWINI_ABSENT,
+    TWINI_STARTING,
+    TWINI_WORKING,
+    TWINI_LEFT,    /* of its own will: the end, too many, or what it ran was to be stopped */
+    TWINI_SPENT,   /* the same, after tasks_per_worker */
+    TWINI_GIVEN_UP /* its initializer fails */
+};
 
 struct twini_worker_block {
     alignas(TWINI_LINE) struct twini_doorbell bell; /* waiter: the worker alone */
@@ -165,6 +175,10 @@ struct twini_shared {
     unsigned spin_slots;
     int (*initializer)(void *);
     void *initializer_arg;
+    int64_t task_timeout_ns;
+    size_t worker_bytes;
+    unsigned tasks_per_worker, retries;
+    int event_fd; /* wakes the supervisor; -1: there is none */
 
     /* writer: the caller, seldom (phase last); repairs: the supervisor; readers: all */
     alignas(TWINI_LINE) _Atomic uint32_t wanted; /* workers that should exist: numbers below it */
@@ -172,7 +186,7 @@ struct twini_shared {
     _Atomic uint32_t maps_open;                  /* hint: bit s: slot s may have chunks */
     _Atomic uint32_t maps_opened;                /* counts up with each map */
     _Atomic int phase;                           /* enum twini_engine_phase */
-    _Atomic uint32_t repairs;                    /* deaths: something may wait again */
+    _Atomic uint32_t repairs;                    /* a worker went: something may wait again */
     _Atomic bool hurry;                          /* advice: the caller waits for each call */
 
     /* writer: the submitter (under the caller's private lock); readers: workers */
@@ -181,7 +195,9 @@ struct twini_shared {
         TWINI_LINE) _Atomic uint64_t head; /* positions below it are claimed. writers: workers */
 
     /* writer: the supervisor; readers: workers, caller */
-    alignas(TWINI_LINE) _Atomic uint32_t restarts;
+    alignas(TWINI_LINE) _Atomic uint32_t forks, restarts, stopped, recycled;
+    _Atomic int
+        dozing; /* no task runs, so no time is watched: who claims one wakes the supervisor */
     _Atomic uint32_t started; /* workers forked so far, the first of their number */
     _Atomic int opened;       /* 0 not yet, 1 yes, 2 failed: open_errno or initializer */
     int open_errno;

@@ -246,6 +246,19 @@ bool twini_cancel_call(struct twini_proc *proc, struct twini_proc_future *future
     return true;
 }
 
+bool twini_stop_call(struct twini_proc *proc, struct twini_proc_future *future)
+{
+    struct twini_call *call = &proc->shared->calls[future->line];
+    struct twini_call_word seen = twini_call_look(call), to;
+    while (seen.state == TWINI_CALL_RUNNING) {
+        to = seen;
+        to.state = TWINI_CALL_STOPPED;
+        if (twini_call_move(call, &seen, to))
+            return true;
+    }
+    return twini_call_has_owner(seen);
+}
+
 void twini_cancel_calls(struct twini_proc *proc)
 {
     for (uint64_t at = first_in_use(proc); at < proc->tail; at = next_in_use(proc, at + 1)) {

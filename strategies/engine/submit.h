@@ -37,6 +37,9 @@ static inline struct twini_call_word twini_future_word(const struct twini_proc *
 
 /* Takes a call back that has not started. False: it has. */
 bool twini_cancel_call(struct twini_proc *proc, struct twini_proc_future *future);
+/* Says that a call which runs is to be stopped; the supervisor is to be told. False: it does not run
+ * (any more). */
+bool twini_stop_call(struct twini_proc *proc, struct twini_proc_future *future);
 /* Takes everything back that has not started. */
 void twini_cancel_calls(struct twini_proc *proc);
 /* All workers are gone for good: what ran is lost (EWORKER), what waited is cancelled. */

@@ -1,4 +1,4 @@
-/* supervisor.c: the process carrier. A single-threaded process, forked at open, that forks the
+/* supervisor.c: a single-threaded process, forked at open, that forks the
  * workers.
  *
  * Why a process of its own: replacements must see the memory of the day the pool was opened; nobody
@@ -11,10 +11,13 @@
  * supervisor watches the caller by pidfd (PR_SET_PDEATHSIG would follow the thread that opened the
  * pool, not the process), workers get SIGKILL when the supervisor goes, whose one thread is its
  * process. Source: pidfd_open(2), waitid(2), prctl(2), signalfd(2). */
+#include "engine/supervisor.h"
 #include "engine/awake.h"
 #include "engine/call.h"
-#include "engine/proc_runtime.h"
+#include "engine/plan.h"
+#include "engine/watch.h"
 #include "engine/worker.h"
+#include "strategy.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -22,32 +25,33 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { MOST_FAILED_STARTS = 3, MOST_FAILED_FORKS = 100, RETRY_MS = 10, LOOK_MS = 100 };
 
+/* Deaths that nobody asked for are made up for at once while there are few, then one a millisecond:
+ * a pool whose every task kills its worker does not fork for all it is worth. */
+enum { BURST = 128, NS_PER_RESTART = 1000000 };
+
+enum cause { NO_CAUSE, DIED, STOPPED, SPENT };
+
 /* The supervisor's own, private to its process. */
 struct supervisor {
+    struct twini_supervision *of;
     struct twini_shared *shared;
-    pid_t pid, caller;
-    sigset_t caller_mask;
-    int caller_fd, signal_fd, event_fd;
+    pid_t pid;
+    int signal_fd;
     unsigned alive;
     unsigned failed_starts, failed_forks;
-    bool starved; /* a worker is missing because fork failed: try again soon */
+    unsigned restarts_left; /* of the burst, at last_ns */
+    int64_t last_ns;
+    bool starved; /* a worker is missing because fork failed, or must wait: try again soon */
+    uint8_t cause[TWINI_MOST_WORKERS]; /* enum cause: why the number is without a worker */
 };
-
-/* -1 where there are no pidfds (Linux before 5.3, valgrind, some sandboxes): then we look at
- * intervals. */
-static int open_pidfd(pid_t pid)
-{
-    return (int)syscall(SYS_pidfd_open, pid, 0);
-}
 
 /* ---- a worker process ---------------------------------------------------- */
 
@@ -75,15 +79,38 @@ static void reset_signals(void)
     (void)sigaction(SIGCHLD, &usual, NULL); /* ignored, children would vanish before waitid() */
 }
 
+/* Lets the process take that much private memory on top of what it has (RLIMIT_DATA: RLIMIT_AS would
+ * count the shared reservation). */
+static void limit_memory(size_t bytes)
+{
+    char line[128];
+    unsigned long long has_kib = 0;
+    FILE *status = fopen("/proc/self/status", "re");
+    while (status && fgets(line, sizeof line, status))
+        if (sscanf(line, "VmData: %llu", &has_kib) == 1)
+            break;
+    if (status)
+        (void)fclose(status);
+    rlim_t most = (rlim_t)has_kib * 1024 + bytes;
+    struct rlimit now;
+    if (getrlimit(RLIMIT_DATA, &now) == 0 && most < now.rlim_cur) {
+        now.rlim_cur = most;
+        (void)setrlimit(RLIMIT_DATA, &now);
+    }
+}
+
 static _Noreturn void be_worker(struct supervisor *me, unsigned number)
 {
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != me->pid)
         _exit(EXIT_FAILURE);
     close(me->signal_fd);
-    close(me->event_fd);
-    close(me->caller_fd);
+    close(me->of->caller_fd);
+    if (me->shared->task_timeout_ns == 0) /* nobody to wake */
+        close(me->of->event_fd);
     (void)on_exit(leave_at_once, NULL);
-    (void)pthread_sigmask(SIG_SETMASK, &me->caller_mask, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &me->of->caller_mask, NULL);
+    if (me->shared->worker_bytes)
+        limit_memory(me->shared->worker_bytes);
     (void)twini_worker_main(me->shared, number);
     _exit(EXIT_SUCCESS);
 }
@@ -107,6 +134,7 @@ static int fork_worker(struct supervisor *me, unsigned number)
         return error;
     }
     atomic_store_explicit(&block->pid, pid, memory_order_relaxed);
+    atomic_fetch_add_explicit(&shared->forks, 1, memory_order_relaxed); /* a counter */
     me->alive++;
     return 0;
 }
@@ -137,22 +165,56 @@ static void start_wanted(struct supervisor *me)
     }
 }
 
-/* Forks replacements that could not be had before. */
+/* Whether a replacement may be had now. */
+static bool may_restart(struct supervisor *me)
+{
+    int64_t now_ns = twini_now_ns(), earned = (now_ns - me->last_ns) / NS_PER_RESTART;
+    if (me->restarts_left + earned >= BURST) {
+        me->restarts_left = BURST;
+        me->last_ns = now_ns;
+    } else {
+        me->restarts_left += (unsigned)earned;
+        me->last_ns += earned * NS_PER_RESTART;
+    }
+    if (me->restarts_left == 0)
+        return false;
+    me->restarts_left--;
+    return true;
+}
+
+static void count_restart(struct twini_shared *shared, unsigned cause)
+{
+    _Atomic uint32_t *counter = cause == DIED      ? &shared->restarts
+                                : cause == STOPPED ? &shared->stopped
+                                : cause == SPENT   ? &shared->recycled
+                                                   : NULL;
+    if (counter)
+        atomic_fetch_add_explicit(counter, 1, memory_order_relaxed); /* a counter */
+}
+
+/* Forks a worker for each number that is wanted and has none. */
 static void replace_missing(struct supervisor *me)
 {
     struct twini_shared *shared = me->shared;
     uint32_t started = atomic_load_explicit(&shared->started, memory_order_relaxed); /* ours */
+    /* order: acquire; pairs with release in set_wanted() */
+    uint32_t wanted = atomic_load_explicit(&shared->wanted, memory_order_acquire);
     me->starved = false;
-    for (uint32_t w = 0; w < started; w++) {
+    for (uint32_t w = 0; w < started && w < wanted; w++) {
         if (atomic_load_explicit(&shared->worker[w].state, memory_order_relaxed) != TWINI_ABSENT)
             continue;
+        if (me->cause[w] == DIED && !may_restart(me)) {
+            me->starved = true;
+            continue;
+        }
         if (fork_worker(me, w) != 0) {
             me->starved = true;
             me->failed_forks++;
             return;
         }
         me->failed_forks = 0;
-        atomic_fetch_add_explicit(&shared->restarts, 1, memory_order_relaxed); /* a counter */
+        count_restart(shared, me->cause[w]);
+        me->cause[w] = NO_CAUSE;
     }
     start_wanted(me);
 }
@@ -174,24 +236,31 @@ static void bury(struct supervisor *me, unsigned number, pid_t pid, int status)
     struct twini_shared *shared = me->shared;
     struct twini_worker_block *block = &shared->worker[number];
     forget_spinner(shared, number);
-    twini_call_repair(shared, number, pid, status, 0);
-    twini_map_repair(shared, number, pid, status);
-    /* order: release; pairs with acquire in work(): what was repaired is to be seen */
+    bool was_meant = twini_call_repair(shared, number, pid, status);
+    was_meant = twini_map_repair(shared, number, pid, status) || was_meant;
+    /* order: release; pairs with acquire in look_around(): what was repaired is to be seen */
     atomic_fetch_add_explicit(&shared->repairs, 1, memory_order_release);
     me->alive--;
     /* order: acquire; pairs with the worker's release; it is dead, but said so before */
     int state = atomic_load_explicit(&block->state, memory_order_acquire);
     atomic_store_explicit(&block->pid, 0, memory_order_relaxed);
-    if (state == TWINI_LEFT || state == TWINI_GIVEN_UP)
+    if (state == TWINI_GIVEN_UP)
         return;
+    me->cause[number] = state == TWINI_SPENT               ? SPENT
+                        : was_meant || state == TWINI_LEFT ? STOPPED
+                                                           : DIED;
+    if (number >= atomic_load_explicit(&shared->wanted, memory_order_relaxed))
+        me->cause[number] = NO_CAUSE; /* one too many: it may be wanted again */
     me->failed_starts = state == TWINI_STARTING ? me->failed_starts + 1 : 0;
     atomic_store_explicit(&block->state,
                           me->failed_starts >= MOST_FAILED_STARTS ? TWINI_GIVEN_UP : TWINI_ABSENT,
                           memory_order_release); /* as the worker's own */
 }
 
-static void bury_all_dead(struct supervisor *me)
+/* Returns whether there were any. */
+static bool bury_all_dead(struct supervisor *me)
 {
+    bool any = false;
     siginfo_t info = {0};
     while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0) {
         int status = info.si_code == CLD_EXITED   ? info.si_status << 8
@@ -204,6 +273,19 @@ static void bury_all_dead(struct supervisor *me)
         siginfo_t again;
         (void)waitid(P_PID, (id_t)info.si_pid, &again, WEXITED);
         info.si_pid = 0;
+        any = true;
+    }
+    return any;
+}
+
+/* Kills those who run what is to be stopped. */
+static void kill_stopped(struct supervisor *me)
+{
+    for (unsigned w = 0; w < twini_numbers(me->shared); w++) {
+        pid_t pid =
+            atomic_load_explicit(&me->shared->worker[w].pid, memory_order_relaxed); /* ours */
+        if (pid > 0 && twini_is_to_die(me->shared, w))
+            (void)kill(pid, SIGKILL); /* not reaped yet, so it is still ours */
     }
 }
 
@@ -217,8 +299,8 @@ static void kill_workers(struct supervisor *me)
     }
 }
 
-/* After deaths: replacements, or the end of hope. */
-static void mend(struct supervisor *me)
+/* Replacements, or the end of hope; after deaths everybody looks. */
+static void mend(struct supervisor *me, bool after_deaths)
 {
     struct twini_shared *shared = me->shared;
     if (atomic_load_explicit(&shared->opened, memory_order_relaxed) == 2)
@@ -228,7 +310,8 @@ static void mend(struct supervisor *me)
     if (me->alive == 0 && hopeless && atomic_load_explicit(&shared->started, memory_order_relaxed))
         /* order: release; pairs with acquire in is_alive() */
         atomic_store_explicit(&shared->broken, 1, memory_order_release);
-    twini_ring_all(shared);
+    if (after_deaths)
+        twini_ring_all(shared);
 }
 
 /* ---- the loop ------------------------------------------------------------ */
@@ -240,155 +323,70 @@ static void drain(int fd)
     }
 }
 
-static _Noreturn void be_supervisor(struct supervisor *me)
+/* How long to sleep, in ms; marks what has run for too long. */
+static int next_look(struct supervisor *me)
 {
-    struct twini_shared *shared = me->shared;
-    twini_inside_task = true; /* nothing of the caller's may be used here */
-    me->pid = getpid();
-    reset_signals();
+    int ms = twini_watch_tasks(me->shared);
+    int other = me->starved ? RETRY_MS : me->of->caller_fd < 0 ? LOOK_MS : -1;
+    return ms < 0 || (other >= 0 && other < ms) ? other : ms;
+}
+
+static int open_signals(struct supervisor *me)
+{
     sigset_t child;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     me->signal_fd = signalfd(-1, &child, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (me->signal_fd < 0) {
-        shared->open_errno = errno;
-        atomic_store_explicit(&shared->opened, 2, memory_order_release); /* as in start_wanted() */
-        twini_ring_all(shared);
+    return me->signal_fd;
+}
+
+/* What there is to do; false: all is done. */
+static bool supervise_once(struct supervisor *me)
+{
+    struct twini_shared *shared = me->shared;
+    drain(me->signal_fd);
+    drain(me->of->event_fd);
+    bool after_deaths = bury_all_dead(me);
+    /* order: acquire; pairs with release in stop() of proc_runtime.c */
+    int phase = atomic_load_explicit(&shared->phase, memory_order_acquire);
+    if (phase == TWINI_KILL)
+        kill_workers(me);
+    if (phase == TWINI_WORK)
+        mend(me, after_deaths);
+    return phase == TWINI_WORK || me->alive > 0;
+}
+
+_Noreturn void twini_supervise(struct twini_supervision *of)
+{
+    static struct supervisor
+        all_of_it; /* this process has one, and a thread's stack may be small */
+    struct supervisor *me = &all_of_it;
+    *me = (struct supervisor){.of = of, .shared = of->shared, .pid = getpid(), .last_ns = 0};
+    me->restarts_left = BURST;
+    twini_inside_task = true; /* nothing of the caller's may be used here */
+    reset_signals();
+    if (open_signals(me) < 0) {
+        me->shared->open_errno = errno;
+        /* order: release; as in start_wanted() */
+        atomic_store_explicit(&me->shared->opened, 2, memory_order_release);
+        twini_ring_all(me->shared);
         _exit(EXIT_FAILURE);
     }
     start_wanted(me);
     for (;;) {
-        struct pollfd fds[] = {{.fd = me->caller_fd, .events = POLLIN},
+        struct pollfd fds[] = {{.fd = of->caller_fd, .events = POLLIN},
                                {.fd = me->signal_fd, .events = POLLIN},
-                               {.fd = me->event_fd, .events = POLLIN}};
-        int ready = poll(fds, 3, me->starved ? RETRY_MS : me->caller_fd < 0 ? LOOK_MS : -1);
+                               {.fd = of->event_fd, .events = POLLIN}};
+        int ms = next_look(me);
+        kill_stopped(me);
+        int ready = poll(fds, 3, ms);
         if (ready < 0 && errno != EINTR)
             break;
-        if (fds[0].revents || getppid() != me->caller) /* the caller is gone */
+        if (fds[0].revents || getppid() != of->caller) /* the caller is gone */
             break;
-        drain(me->signal_fd);
-        drain(me->event_fd);
-        bury_all_dead(me);
-        /* order: acquire; pairs with release in stop() of proc_runtime.c */
-        int phase = atomic_load_explicit(&shared->phase, memory_order_acquire);
-        if (phase == TWINI_KILL)
-            kill_workers(me);
-        if (phase == TWINI_WORK)
-            mend(me);
-        else if (me->alive == 0)
+        if (!supervise_once(me))
             _exit(EXIT_SUCCESS);
     }
     kill_workers(me);
     _exit(EXIT_FAILURE);
 }
-
-/* ---- the caller's side --------------------------------------------------- */
-
-static int start(struct twini_proc *proc)
-{
-    struct supervisor me = {.shared = proc->shared, .caller = getpid(), .signal_fd = -1};
-    me.caller_fd = open_pidfd(me.caller);
-    if (me.caller_fd < 0 && errno == EMFILE)
-        return TWIN_ESYSTEM;
-    me.event_fd = proc->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (proc->event_fd < 0)
-        goto fail;
-    (void)fflush(stdout); /* or the workers would write it again; its error is the user's to see */
-    twini_omp_rest();
-    sigset_t all;
-    sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &me.caller_mask); /* no handler runs in the child */
-    pid_t pid = fork();
-    if (pid == 0)
-        be_supervisor(&me);
-    int saved_errno = errno;
-    (void)pthread_sigmask(SIG_SETMASK, &me.caller_mask, NULL);
-    errno = saved_errno;
-    if (pid < 0)
-        goto fail;
-    proc->supervisor = pid;
-    proc->supervisor_fd = open_pidfd(pid);
-    if (me.caller_fd >= 0)
-        close(me.caller_fd);
-    return 0;
-fail:
-    saved_errno = errno;
-    if (me.caller_fd >= 0)
-        close(me.caller_fd);
-    errno = saved_errno;
-    return TWIN_ESYSTEM; /* event_fd goes with fini() */
-}
-
-static void grow(struct twini_proc *proc)
-{
-    (void)eventfd_write(proc->event_fd, 1); /* EAGAIN: 2^64 - 2 events wait: it will look */
-}
-
-/* Whether the supervisor is gone; a pidfd tells, whoever may have reaped it. timeout_ms: -1 waits.
- */
-static bool has_exited(struct twini_proc *proc, int timeout_ms)
-{
-    struct pollfd fd = {.fd = proc->supervisor_fd, .events = POLLIN};
-    for (;;) {
-        int ready = poll(&fd, 1, proc->supervisor_fd < 0 && timeout_ms ? 1 : timeout_ms);
-        if (ready > 0)
-            return true;
-        siginfo_t info = {0};
-        if (proc->supervisor_fd < 0 &&
-            (waitid(P_PID, (id_t)proc->supervisor, &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
-             info.si_pid != 0))
-            return true;
-        if (timeout_ms == 0)
-            return false;
-    }
-}
-
-/* The supervisor was killed, and its workers with it, a moment later: waits for that moment. */
-static void await_orphans(struct twini_proc *proc)
-{
-    for (uint32_t w = 0; w < twini_numbers(proc->shared); w++) {
-        pid_t pid = atomic_load_explicit(&proc->shared->worker[w].pid, memory_order_relaxed);
-        struct pollfd one = {.fd = pid > 0 ? open_pidfd(pid) : -1, .events = POLLIN};
-        if (one.fd >= 0) {
-            (void)poll(&one, 1, 1000);
-            close(one.fd);
-        }
-    }
-}
-
-static bool is_alive(struct twini_proc *proc)
-{
-    /* order: acquire; pairs with release in mend() */
-    if (atomic_load_explicit(&proc->shared->broken, memory_order_acquire))
-        return false;
-    if (!has_exited(proc, 0))
-        return true;
-    await_orphans(proc);
-    return false;
-}
-
-static void stop(struct twini_proc *proc)
-{
-    if (proc->supervisor == 0)
-        return;
-    grow(proc); /* any event: it reads the phase */
-    (void)has_exited(proc, -1);
-    siginfo_t info;
-    int error;
-    do /* ECHILD: the host ignores SIGCHLD, or has waited for any child; it is gone all the same */
-        error = waitid(P_PID, (id_t)proc->supervisor, &info, WEXITED);
-    while (error && errno == EINTR);
-    proc->supervisor = 0;
-}
-
-static void fini(struct twini_proc *proc)
-{
-    if (proc->supervisor_fd >= 0)
-        close(proc->supervisor_fd);
-    if (proc->event_fd >= 0)
-        close(proc->event_fd);
-    proc->supervisor_fd = proc->event_fd = -1;
-}
-
-const struct twini_carrier twini_process_carrier = {
-    .processes = true, .start = start, .grow = grow, .alive = is_alive, .stop = stop, .fini = fini};

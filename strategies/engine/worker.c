@@ -39,7 +39,7 @@ static bool still_idle(struct twini_worker *me)
 static bool work(struct twini_worker *me)
 {
     bool called = twini_call_work(me);
-    return twini_map_work(me) || called;
+    return me->leaves || twini_map_work(me) || called;
 }
 
 /* ---- wait ---------------------------------------------------------------- */
@@ -111,6 +111,37 @@ static void wait_for_work(struct twini_worker *me)
     twini_park(me, still_idle);
 }
 
+/* How many calls and chunks until it is replaced: the first ones of a pool after a part of them, each
+ * another, so that not all are replaced at once. */
+static unsigned life(struct twini_worker *me)
+{
+    unsigned tasks = me->shared->tasks_per_worker;
+    struct twini_worker_block *block = me->block;
+    /* relaxed: written by whoever had the number before, who is dead */
+    if (tasks == 0 || atomic_load_explicit(&block->tasks, memory_order_relaxed) +
+                          atomic_load_explicit(&block->chunks, memory_order_relaxed))
+        return tasks;
+    uint64_t numbers = twini_numbers(me->shared);
+    return 1 + (unsigned)((tasks - 1) * (uint64_t)(me->number + 1) / numbers);
+}
+
+/* What it has claimed and not run is anybody's from now on. */
+static void leave(struct twini_worker *me)
+{
+    struct twini_shared *shared = me->shared;
+    if (shared->processes)
+        (void)fflush(stdout);
+    bool is_spent = shared->tasks_per_worker && me->left == 0 && me->leaves;
+    /* order: release; pairs with acquire in the supervisor */
+    atomic_store_explicit(&me->block->state, is_spent ? TWINI_SPENT : TWINI_LEFT,
+                          memory_order_release);
+    if (me->seen.phase != TWINI_WORK)
+        return;
+    /* order: release; pairs with acquire in look_around() */
+    atomic_fetch_add_explicit(&shared->repairs, 1, memory_order_release);
+    twini_ring_all(shared);
+}
+
 int twini_worker_main(struct twini_shared *shared, unsigned number)
 {
     struct twini_worker me = {
@@ -124,19 +155,21 @@ int twini_worker_main(struct twini_shared *shared, unsigned number)
             return code;
         }
     }
+    me.left = life(&me);
     atomic_store_explicit(&me.block->state, TWINI_WORKING, memory_order_release); /* as above */
     if (atomic_load_explicit(&shared->opened, memory_order_acquire) == 0)
         twini_ring_caller(shared, TWINI_TARGET_OPEN);
     for (;;) {
         me.seen = look_around(shared);
-        if (work(&me))
+        bool worked = number < me.seen.wanted && work(&me);
+        if (me.leaves || number >= me.seen.wanted)
+            break;
+        if (worked)
             continue;
         if (me.seen.phase != TWINI_WORK)
             break;
         wait_for_work(&me);
     }
-    if (shared->processes)
-        (void)fflush(stdout);
-    atomic_store_explicit(&me.block->state, TWINI_LEFT, memory_order_release); /* as above */
+    leave(&me);
     return 0;
 }

@@ -16,6 +16,8 @@ struct twini_worker {
     struct twini_worker_block *block;
     unsigned number;
     bool is_new;      /* has not looked at what the one before it left */
+    bool leaves;      /* is to run nothing more */
+    unsigned left;    /* calls and chunks until it is spent; 0: no limit */
     bool counted_on;  /* was maybe rung, or spun, and has taken nothing since: awake.c */
     uint64_t at, end; /* positions of its run that it has not looked at: call.c */
     uint64_t runs;
@@ -25,6 +27,17 @@ struct twini_worker {
 
 /* Works until the pool's phase says to leave. Returns 0, or the initializer's code. */
 int twini_worker_main(struct twini_shared *shared, unsigned number);
+
+/* A call or chunk has ended: whether the worker has to go, because it is spent, or one too many. */
+static inline bool twini_worker_must_leave(struct twini_worker *me)
+{
+    if (me->left && --me->left == 0)
+        me->leaves = true;
+    /* relaxed: a little later will do */
+    if (me->number >= atomic_load_explicit(&me->shared->wanted, memory_order_relaxed))
+        me->leaves = true;
+    return me->leaves;
+}
 
 /* A counter of which the worker is the only writer. */
 static inline void twini_count(_Atomic uint64_t *counter, uint64_t by)
@@ -41,7 +54,7 @@ bool twini_call_work(struct twini_worker *me);
 /* map_proc.c: enters a map that has chunks to run, and works until it has none. False if there was
  * none. */
 bool twini_map_work(struct twini_worker *me);
-/* Repairs what a dead worker held in every map. */
-void twini_map_repair(struct twini_shared *shared, unsigned worker, pid_t pid, int status);
+/* Repairs what a dead worker held in every map. True: it was killed for what it ran. */
+bool twini_map_repair(struct twini_shared *shared, unsigned worker, pid_t pid, int status);
 
 #endif

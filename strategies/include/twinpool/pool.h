@@ -41,7 +41,7 @@ extern "C" {
     X(NOMEM, 2, "out of memory, or past the pool's shared_bytes")                                  \
     X(TIMEOUT, 3, "timed out: the caller stopped waiting")                                         \
     X(TASKTIMEOUT, 4, "timed out: the task was stopped")                                           \
-    X(CANCELLED, 5, "cancelled before it started")                                                 \
+    X(CANCELLED, 5, "cancelled")                                                                   \
     X(WORKER, 6, "a worker died while it ran the task")                                            \
     X(TASK, 7, "the task returned a code other than 0")                                            \
     X(CLOSED, 8, "the pool is shut down")                                                          \
@@ -98,8 +98,18 @@ struct twin_pool_options {
     size_t shared_bytes; /* most that twin_alloc and staging may hold; 0: as much as the system
                             reserves. Past it: TWIN_ENOMEM. */
     size_t max_pending;  /* calls in flight before apply_async waits; 0: 4096 */
-    unsigned tasks_per_worker;  /* not yet: must be 0 */
-    unsigned retries;           /* not yet: must be 0 */
+    unsigned tasks_per_worker; /* proc: a worker is replaced after so many calls and chunks (the
+                                   first ones after a part of them, each another); 0: never */
+    unsigned
+        retries; /* proc: how often a call or chunk is run again when its worker has died, before
+                         it fails with TWIN_EWORKER; it must be repeatable, and results
+                         must not overlap items. 0: never */
+    int64_t
+        task_timeout_ns; /* proc: a call, an item of a map or a chunk of a kernel that runs longer
+                                is stopped with its worker: TWIN_ETASKTIMEOUT; up to 50 ms late. 0:
+                                no limit */
+    size_t worker_bytes; /* proc: memory that a worker may take (RLIMIT_DATA) on top of what it has
+                            at its start; beyond it malloc() gives NULL. 0: no limit */
     int (*initializer)(void *); /* runs once in each worker before its first task; a code other than
                                    0 makes open fail with TWIN_ETASK */
     void *initializer_arg;
@@ -159,7 +169,9 @@ struct twin_stats {
     uint64_t staged_bytes; /* copied through the arena because memory was not in place */
     uint64_t inline_tasks; /* tasks that the submitting thread ran itself (omp) */
     uint64_t forks;        /* processes created, supervisor included */
-    uint64_t restarts;     /* workers replaced after a death */
+    uint64_t restarts;     /* workers replaced after a death that nobody asked for */
+    uint64_t stopped;      /* workers replaced after they were killed for a cancel or a time-out */
+    uint64_t recycled;     /* workers replaced because of tasks_per_worker */
     size_t chunk;          /* chunk of the last map, in items */
     unsigned workers;      /* workers that compute now */
 };
@@ -236,6 +248,12 @@ int twin_pool_terminate(struct twin_pool *pool);
  * Returns:    as twin_pool_shutdown(); ENESTED in a callback of this pool, or in a scope. */
 int twin_pool_close(struct twin_pool *pool);
 
+/* Changes how many workers compute. More start at once; those that are too many leave when they have
+ * ended what they run. proc: a map in flight keeps to the workers that it was begun with.
+ * Blocks:     no.
+ * Returns:    0; EINVAL not in 1..1024; ENESTED omp: also in a scope; ECLOSED; EFORKED. */
+int twin_pool_resize(struct twin_pool *pool, unsigned workers);
+
 /* Copies the last failure of a call on this pool that was not a future's. */
 int twin_pool_failure(struct twin_pool *pool, struct twin_failure *failure);
 
@@ -277,9 +295,11 @@ int twin_future_result(struct twin_future *future, void *result, int64_t timeout
 /* Looks, without waiting or starting anything. Returns an enum twin_future_state. */
 enum twin_future_state twin_future_state(struct twin_future *future);
 
-/* Takes back a call that has not started.
- * Returns:    0 cancelled, now or before; EDONE it has another outcome; ENOTSUP it is running, and
- *             what runs cannot be stopped yet. Under proc a map runs from the start. */
+/* Takes back a call that has not started. Under proc it also stops one that runs, or a map, by
+ * killing the workers that run it; others do not notice, and they are replaced.
+ * Blocks:     proc: until what ran has ended, some milliseconds.
+ * Returns:    0 cancelled, now or before; EDONE it has another outcome; ENOTSUP omp: it is running,
+ *             and a thread cannot be stopped. */
 int twin_future_cancel(struct twin_future *future);
 
 /* Copies what went wrong with this call; kind is TWIN_FAILURE_NONE when nothing did (yet). */
