@@ -5,6 +5,7 @@
  * microseconds, since a wake costs a hundred times what a short task does, then sleeps. Nothing is
  * allocated for arguments and results that fit inline. */
 #include "engine/awake.h"
+#include "engine/fault.h"
 #include "engine/submit.h"
 #include "engine/worker.h"
 #include "map_proc.h"
@@ -23,6 +24,7 @@ bool twini_call_work(struct twini_worker *me)
         struct twini_call *call = &me->shared->calls[line];
         call->code = call->task(twini_call_result(call), twini_call_item(call), call->context);
         twini_count(&me->block->tasks, 1);
+        TWINI_FAULT("returned");
         me->leaves = !twini_call_finish(me, line); /* publishes the outcome */
         twini_worker_must_leave(me);
     }

@@ -9,6 +9,7 @@
  * that staging needs little memory and what is copied is still in a cache when it is used. */
 #include "map_proc.h"
 #include "engine/awake.h"
+#include "engine/fault.h"
 #include "engine/populate.h"
 #include "engine/range.h"
 #include "engine/watch.h"
@@ -76,7 +77,9 @@ static bool work_in_slot(struct twini_worker *me, unsigned number)
            (step == TWINI_RANGE_NONE_LEFT && steal(me, number, &chunk))) {
         twini_wake_watcher(shared);
         twini_count(&me->block->claims, 1);
+        TWINI_FAULT("chunk_claimed");
         run_chunk(me, slot, own, chunk);
+        TWINI_FAULT("chunk_returned");
         worked = true;
         /* publishes one chunk, claims the next */
         step = twini_range_next(own, twini_worker_must_leave(me), &chunk);

@@ -15,6 +15,7 @@
  * all. */
 #include "engine/awake.h"
 #include "engine/call.h"
+#include "engine/fault.h"
 #include "engine/plan.h"
 
 /* ---- who sleeps ---------------------------------------------------------- */
@@ -67,9 +68,11 @@ void twini_ring_caller(struct twini_shared *shared, uint64_t target)
     if (wanted == 0 || (wanted != TWINI_TARGET_ANY && wanted != target))
         return;
     /* order: relaxed; the ring itself (a semaphore) orders what follows */
-    if (atomic_compare_exchange_strong_explicit(&shared->target, &wanted, 0, memory_order_relaxed,
-                                                memory_order_relaxed))
-        twini_doorbell_ring(&shared->bell);
+    if (!atomic_compare_exchange_strong_explicit(&shared->target, &wanted, 0, memory_order_relaxed,
+                                                 memory_order_relaxed))
+        return;
+    TWINI_FAULT("ringing_caller");
+    twini_doorbell_ring(&shared->bell);
 }
 
 unsigned twini_ring_workers(struct twini_shared *shared, unsigned count)
@@ -83,6 +86,7 @@ unsigned twini_ring_workers(struct twini_shared *shared, unsigned count)
             bits &= ~bit;
             /* order: seq_cst, as above; the winner rings */
             if (atomic_fetch_and_explicit(&shared->parked[i], ~bit, memory_order_seq_cst) & bit) {
+                TWINI_FAULT("ringing");
                 twini_doorbell_ring(&shared->worker[i * 64 + (unsigned)__builtin_ctzll(bit)].bell);
                 rung++;
             }
@@ -175,7 +179,9 @@ void twini_park(struct twini_worker *me, bool (*still_idle)(struct twini_worker 
      * sleep. Nothing is run before the bit is cleared again: a ring would go to a worker that is
      * busy. */
     me->counted_on = true;
+    TWINI_FAULT("parking");
     bool naps = may_nap(me);
+    TWINI_FAULT("promising");
     if (still_idle(me)) {
         twini_count(&me->block->parks, 1);
         if (!naps || (!nap(me) && still_idle(me)))

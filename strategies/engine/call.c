@@ -3,6 +3,7 @@
  * there and back, and each fetched ahead; the head once a run. */
 #include "engine/call.h"
 #include "engine/awake.h"
+#include "engine/fault.h"
 #include "engine/plan.h"
 #include "engine/watch.h"
 
@@ -30,8 +31,10 @@ static bool take(struct twini_worker *me, uint32_t line)
     atomic_store_explicit(&me->block->current, line, memory_order_relaxed);
     to.state = TWINI_CALL_RUNNING;
     to.owner = me->number;
+    TWINI_FAULT("naming");
     if (!twini_call_move(call, &seen, to))
         return false;
+    TWINI_FAULT("claimed");
     me->running = to;
     twini_wake_watcher(me->shared);
     twini_pass_on(me);
@@ -68,8 +71,10 @@ static bool take_run(struct twini_worker *me)
         /* order: relaxed; the swap below publishes both */
         atomic_store_explicit(&me->block->run_first, head, memory_order_relaxed);
         atomic_store_explicit(&me->block->run_end, end, memory_order_relaxed);
+        TWINI_FAULT("run_published");
         if (atomic_compare_exchange_strong_explicit(&shared->head, &head, end, memory_order_seq_cst,
                                                     memory_order_acquire)) {
+            TWINI_FAULT("run_claimed");
             me->at = head;
             me->end = end;
             twini_count(&me->block->claims, 1);
@@ -181,6 +186,7 @@ bool twini_call_finish(struct twini_worker *me, uint32_t line)
     to.state = TWINI_CALL_DONE;
     while (!twini_call_move(call, &seen, to)) { /* once at most: nobody else moves it then */
     }
+    TWINI_FAULT("published");
     twini_ring_caller(me->shared, TWINI_TARGET_CALL(line));
     return seen.state == TWINI_CALL_RUNNING;
 }

@@ -2,6 +2,7 @@
  * are sequentially consistent, because a look at who sleeps follows them (doorbell.c); they publish
  * what was written before (results, the failed index) and pair with the acquire in look(). */
 #include "engine/range.h"
+#include "engine/fault.h"
 
 static uint64_t pack(struct twini_range_word w)
 {
@@ -169,7 +170,9 @@ bool twini_range_steal(struct twini_shared *shared, unsigned slot, unsigned me)
             atomic_store_explicit(&own->stolen, (uint64_t)to.end << 32 | w.end,
                                   memory_order_relaxed);
             if (move(victim, &w, to)) {
+                TWINI_FAULT("stolen");
                 land(own, to.end, w.end, TWINI_RANGE_IN);
+                TWINI_FAULT("landed");
                 release_victim(victim);
                 return true;
             }

@@ -14,6 +14,7 @@
 #include "engine/supervisor.h"
 #include "engine/awake.h"
 #include "engine/call.h"
+#include "engine/fault.h"
 #include "engine/plan.h"
 #include "engine/watch.h"
 #include "engine/worker.h"
@@ -236,10 +237,12 @@ static void bury(struct supervisor *me, unsigned number, pid_t pid, int status)
     struct twini_shared *shared = me->shared;
     struct twini_worker_block *block = &shared->worker[number];
     forget_spinner(shared, number);
+    TWINI_FAULT("burying");
     bool was_meant = twini_call_repair(shared, number, pid, status);
     was_meant = twini_map_repair(shared, number, pid, status) || was_meant;
     /* order: release; pairs with acquire in look_around(): what was repaired is to be seen */
     atomic_fetch_add_explicit(&shared->repairs, 1, memory_order_release);
+    TWINI_FAULT("buried");
     me->alive--;
     /* order: acquire; pairs with the worker's release; it is dead, but said so before */
     int state = atomic_load_explicit(&block->state, memory_order_acquire);

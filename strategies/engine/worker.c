@@ -6,6 +6,7 @@
  * nothing at all. */
 #include "engine/awake.h"
 #include "engine/call.h"
+#include "engine/fault.h"
 #include "engine/plan.h"
 #include "strategy.h"
 
@@ -80,6 +81,7 @@ static bool spin(struct twini_worker *me)
         return false;
     bool changed = false;
     int64_t end = twini_now_ns() + shared->spin_ns;
+    TWINI_FAULT("spinning");
     do {
         for (int i = 0; i < LOOKS && !changed; i++) {
             twini_relax_unless_hurried(shared);
@@ -147,6 +149,7 @@ int twini_worker_main(struct twini_shared *shared, unsigned number)
     struct twini_worker me = {
         .shared = shared, .block = &shared->worker[number], .number = number, .is_new = true};
     twini_inside_task = true;
+    TWINI_FAULT("starting");
     if (shared->initializer) {
         int code = shared->initializer(shared->initializer_arg);
         if (code != 0) {
