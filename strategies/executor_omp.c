@@ -247,41 +247,6 @@ static void unlist(struct twini_omp_iterator *iterator)
     iterator->listed = false;
 }
 
-int twini_omp_executor_map(struct twin_pool *pool, const struct twin_map *map,
-                           struct twin_iterator **made)
-{
-    struct twini_omp *omp = pool->engine;
-    int error = twini_omp_enter(omp);
-    if (error)
-        return error;
-    if (omp->broken)
-        return twini_pool_fail(pool, omp->broken, &omp->broken_failure);
-    struct twini_plan plan =
-        twini_plan_make(map->count, map->chunk, pool->options.workers, SIZE_MAX);
-    struct twini_omp_iterator *iterator;
-    size_t context_at = (sizeof *iterator + plan.chunks * sizeof iterator->done[0] + 15) / 16 * 16;
-    size_t bytes = (context_at + map->context_size + 63) / 64 * 64;
-    iterator = aligned_alloc(alignof(struct twini_omp_iterator), bytes);
-    if (!iterator)
-        return twini_pool_fail(pool, TWIN_ENOMEM, &no_failure);
-    memset(iterator, 0, bytes);
-    iterator->head = (struct twin_iterator){.pool = pool, .strategy = pool->strategy};
-    iterator->omp = omp;
-    iterator->end = plan.chunks;
-    atomic_init(&iterator->references, 1);
-    twini_omp_chunks_init(&iterator->run, omp, map);
-    if (map->context_size)
-        iterator->run.map.context =
-            memcpy((char *)iterator + context_at, map->context, map->context_size);
-    iterator->next = omp->iterators;
-    iterator->listed = true;
-    omp->iterators = iterator;
-    if (omp->in_scope)
-        launch_iterator(omp, iterator);
-    *made = &iterator->head;
-    return 0;
-}
-
 static bool is_next_there(void *arg)
 {
     struct twini_omp_iterator *iterator = arg;
@@ -313,8 +278,8 @@ static int end_early(struct twini_omp_iterator *iterator, int error)
     return error;
 }
 
-int twini_omp_iterator_next(struct twin_iterator *head, const void **results, size_t *count,
-                            int64_t deadline_ns)
+static int iterator_next(struct twin_iterator *head, const void **results, size_t *count,
+                         int64_t deadline_ns)
 {
     struct twini_omp_iterator *iterator = (struct twini_omp_iterator *)head;
     const struct twini_omp_chunks *run = &iterator->run;
@@ -329,6 +294,7 @@ int twini_omp_iterator_next(struct twin_iterator *head, const void **results, si
     size_t first = twini_plan_first(&run->plan, iterator->at);
     size_t items = twini_plan_items(&run->plan, iterator->at);
     struct twin_failure failure;
+    head->index = first;
     if (twini_omp_chunks_outcome(run, first + items, &failure)) {
         head->failure = failure;
         return end_early(iterator, TWIN_ETASK);
@@ -339,7 +305,7 @@ int twini_omp_iterator_next(struct twin_iterator *head, const void **results, si
     return 0;
 }
 
-void twini_omp_iterator_release(struct twin_iterator *head)
+static void iterator_release(struct twin_iterator *head)
 {
     struct twini_omp_iterator *iterator = (struct twini_omp_iterator *)head;
     unsigned pause = 0;
@@ -349,6 +315,44 @@ void twini_omp_iterator_release(struct twin_iterator *head)
         while (!is_done(iterator, chunk)) /* workers are at it; the arrays are the caller's */
             twini_omp_relax(iterator->omp, &pause, INT64_MAX);
     drop_reference(iterator);
+}
+
+int twini_omp_executor_map(struct twin_pool *pool, const struct twin_map *map,
+                           struct twin_iterator **made)
+{
+    struct twini_omp *omp = pool->engine;
+    int error = twini_omp_enter(omp);
+    if (error)
+        return error;
+    if (omp->broken)
+        return twini_pool_fail(pool, omp->broken, &omp->broken_failure);
+    struct twini_plan plan =
+        twini_plan_make(map->count, map->chunk, pool->options.workers, SIZE_MAX);
+    struct twini_omp_iterator *iterator;
+    size_t context_at = (sizeof *iterator + plan.chunks * sizeof iterator->done[0] + 15) / 16 * 16;
+    size_t bytes = (context_at + map->context_size + 63) / 64 * 64;
+    iterator = aligned_alloc(alignof(struct twini_omp_iterator), bytes);
+    if (!iterator)
+        return twini_pool_fail(pool, TWIN_ENOMEM, &no_failure);
+    memset(iterator, 0, bytes);
+    iterator->head = (struct twin_iterator){.pool = pool,
+                                            .strategy = pool->strategy,
+                                            .next = iterator_next,
+                                            .release = iterator_release};
+    iterator->omp = omp;
+    iterator->end = plan.chunks;
+    atomic_init(&iterator->references, 1);
+    twini_omp_chunks_init(&iterator->run, omp, map);
+    if (map->context_size)
+        iterator->run.map.context =
+            memcpy((char *)iterator + context_at, map->context, map->context_size);
+    iterator->next = omp->iterators;
+    iterator->listed = true;
+    omp->iterators = iterator;
+    if (omp->in_scope)
+        launch_iterator(omp, iterator);
+    *made = &iterator->head;
+    return 0;
 }
 
 /* ---- all that is submitted ---------------------------------------------------------------- */

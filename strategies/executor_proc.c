@@ -146,29 +146,6 @@ static int describe(struct proc_iterator *iterator, const struct twin_map *map)
     return iterator->seen ? error : TWIN_ENOMEM;
 }
 
-int twini_executor_map_proc(struct twin_pool *pool, const struct twin_map *map,
-                            struct twin_iterator **made)
-{
-    struct proc_iterator *iterator = calloc(1, sizeof *iterator);
-    if (!iterator)
-        return TWIN_ENOMEM;
-    iterator->base.pool = pool;
-    iterator->base.strategy = pool->strategy;
-    iterator->map = *map;
-    iterator->plan = twini_plan_make(map->count, map->chunk, pool->options.workers, SIZE_MAX);
-    iterator->window = iterator->plan.chunks < WINDOW ? iterator->plan.chunks : WINDOW;
-    iterator->futures = calloc(iterator->window + 1, sizeof(struct twin_future *));
-    int error = iterator->futures ? describe(iterator, map) : TWIN_ENOMEM;
-    if (!error)
-        error = fill(iterator);
-    if (error) {
-        twini_iterator_release_proc(&iterator->base);
-        return error;
-    }
-    *made = &iterator->base;
-    return 0;
-}
-
 /* ---- iterate ------------------------------------------------------------- */
 
 static int fail(struct proc_iterator *iterator, int error, const struct twin_failure *failure)
@@ -179,8 +156,8 @@ static int fail(struct proc_iterator *iterator, int error, const struct twin_fai
     return error;
 }
 
-int twini_iterator_next_proc(struct twin_iterator *base, const void **results, size_t *count,
-                             int64_t deadline_ns)
+static int iterator_next(struct twin_iterator *base, const void **results, size_t *count,
+                         int64_t deadline_ns)
 {
     struct proc_iterator *iterator = (struct proc_iterator *)base;
     if (iterator->yielded == iterator->plan.chunks)
@@ -202,6 +179,7 @@ int twini_iterator_next_proc(struct twin_iterator *base, const void **results, s
     twin_future_release(*place);
     *place = NULL;
     iterator->yielded++;
+    base->index = first;
     if (!error && outcome.code) {
         error = TWIN_ETASK;
         failure = (struct twin_failure){
@@ -220,7 +198,7 @@ int twini_iterator_next_proc(struct twin_iterator *base, const void **results, s
     return 0;
 }
 
-void twini_iterator_release_proc(struct twin_iterator *base)
+static void iterator_release(struct twin_iterator *base)
 {
     struct proc_iterator *iterator = (struct proc_iterator *)base;
     for (size_t i = iterator->yielded; i < iterator->submitted; i++)
@@ -238,4 +216,31 @@ void twini_iterator_release_proc(struct twin_iterator *base)
     twin_free(iterator->staged_results);
     free(iterator->futures);
     free(iterator);
+}
+
+/* ---- begin a map --------------------------------------------------------- */
+
+int twini_executor_map_proc(struct twin_pool *pool, const struct twin_map *map,
+                            struct twin_iterator **made)
+{
+    struct proc_iterator *iterator = calloc(1, sizeof *iterator);
+    if (!iterator)
+        return TWIN_ENOMEM;
+    iterator->base = (struct twin_iterator){.pool = pool,
+                                            .strategy = pool->strategy,
+                                            .next = iterator_next,
+                                            .release = iterator_release};
+    iterator->map = *map;
+    iterator->plan = twini_plan_make(map->count, map->chunk, pool->options.workers, SIZE_MAX);
+    iterator->window = iterator->plan.chunks < WINDOW ? iterator->plan.chunks : WINDOW;
+    iterator->futures = calloc(iterator->window + 1, sizeof(struct twin_future *));
+    int error = iterator->futures ? describe(iterator, map) : TWIN_ENOMEM;
+    if (!error)
+        error = fill(iterator);
+    if (error) {
+        iterator_release(&iterator->base);
+        return error;
+    }
+    *made = &iterator->base;
+    return 0;
 }

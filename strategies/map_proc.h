@@ -37,8 +37,5 @@ int twini_executor_submit_proc(struct twin_pool *pool, const struct twin_call *c
                                struct twin_future **future);
 int twini_executor_map_proc(struct twin_pool *pool, const struct twin_map *map,
                             struct twin_iterator **iterator);
-int twini_iterator_next_proc(struct twin_iterator *iterator, const void **results, size_t *count,
-                             int64_t deadline_ns);
-void twini_iterator_release_proc(struct twin_iterator *iterator);
 
 #endif

@@ -49,9 +49,6 @@ struct twini_strategy {
                            struct twin_future **future);
     int (*executor_map)(struct twin_pool *pool, const struct twin_map *map,
                         struct twin_iterator **iterator);
-    int (*iterator_next)(struct twin_iterator *iterator, const void **results, size_t *count,
-                         int64_t deadline_ns);
-    void (*iterator_release)(struct twin_iterator *iterator);
 
     /* Brings the future's state up to date, without waiting and without starting anything. */
     void (*look)(struct twin_future *future);
@@ -109,11 +106,16 @@ struct twin_pool {
     _Atomic size_t callbacks;
 };
 
-/* An iterator's common head; each twin embeds it. */
+/* An iterator's common head; its makers (executor map of each twin, imap.c) embed it. */
 struct twin_iterator {
     struct twin_pool *pool;
     const struct twini_strategy *strategy;
-    int error; /* what ended it early, or 0 */
+    /* As twin_iterator_next() and _release(). next sets index, too. */
+    int (*next)(struct twin_iterator *iterator, const void **results, size_t *count,
+                int64_t deadline_ns);
+    void (*release)(struct twin_iterator *iterator);
+    size_t index; /* first item of the last block */
+    int error;    /* what ended it early, or 0 */
     struct twin_failure failure;
 };
 

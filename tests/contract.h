@@ -168,6 +168,24 @@ extern const struct arm arm_proc, arm_omp, arm_control;
     P(suite, arm, executor_map, takes_private_memory)                                              \
     P(suite, arm, executor_map, runs_each_item_exactly_once)
 
+#define IMAP_PROMISES(P, suite, arm)                                                               \
+    P(suite, arm, imap, keeps_order)                                                               \
+    P(suite, arm, imap, gives_each_once_unordered)                                                 \
+    P(suite, arm, imap, runs_each_item_exactly_once)                                               \
+    P(suite, arm, imap, accepts_an_empty_source)                                                   \
+    P(suite, arm, imap, runs_beside_other_calls)                                                   \
+    P(suite, arm, imap, runs_on_an_executor)                                                       \
+    P(suite, arm, imap, reads_an_endless_source_no_further_than_ahead)                             \
+    P(suite, arm, imap, unordered_is_not_held_up_by_one)                                           \
+    P(suite, arm, imap, times_out_and_goes_on)                                                     \
+    P(suite, arm, imap, goes_on_after_a_failing_task)                                              \
+    P(suite, arm, imap, tells_once_that_its_source_failed)                                         \
+    P(suite, arm, imap, can_be_given_up_in_the_middle)                                             \
+    P(suite, arm, imap, gives_what_is_in_flight_then_is_closed)                                    \
+    P(suite, arm, imap, hands_on_the_context_by_copy_and_by_address)                               \
+    P(suite, arm, imap, takes_items_and_results_of_any_size)                                       \
+    P(suite, arm, imap, refuses_bad_arguments_one_by_one)
+
 #define SPAWN_PROMISES(P, suite, arm)                                                              \
     P(suite, arm, spawn, squares_in_order)                                                         \
     P(suite, arm, spawn, runs_each_item_exactly_once)                                              \
@@ -185,6 +203,7 @@ extern const struct arm arm_proc, arm_omp, arm_control;
     P(suite, arm, crash, map_async_names_the_dead_worker)                                          \
     P(suite, arm, crash, apply_names_every_way_to_die)                                             \
     P(suite, arm, crash, apply_async_loses_exactly_the_call_that_died)                             \
+    P(suite, arm, crash, imap_loses_exactly_the_chunk_that_died)                                   \
     P(suite, arm, crash, executor_goes_on_after_a_death)                                           \
     P(suite, arm, crash, replaces_an_idle_worker)                                                  \
     P(suite, arm, crash, survives_workers_that_die_all_at_once)                                    \
@@ -225,6 +244,7 @@ APPLY_ASYNC_PROMISES(DECLARES, , arm)
 CALLBACK_PROMISES(DECLARES, , arm)
 EXECUTOR_SUBMIT_PROMISES(DECLARES, , arm)
 EXECUTOR_MAP_PROMISES(DECLARES, , arm)
+IMAP_PROMISES(DECLARES, , arm)
 SPAWN_PROMISES(DECLARES, , arm)
 CRASH_PROMISES(DECLARES, , arm)
 

@@ -251,6 +251,70 @@ void crash_apply_async_loses_exactly_the_call_that_died(const struct arm *arm)
     succeeds(twin_pool_close(pool));
 }
 
+/* Gives 0, 1, 2, ..., 599. */
+static int count_to_600(void *item, void *arg)
+{
+    int32_t *next = arg;
+    if (*next == 600)
+        return 0;
+    memcpy(item, next, sizeof *next);
+    ++*next;
+    return 1;
+}
+
+static size_t stream_with_one_death(struct twin_pool *pool, struct fate *fate, size_t chunk,
+                                    bool ordered)
+{
+    int32_t next = 0;
+    size_t given = 0, count = 0, index = 0, deaths = 0;
+    struct twin_stream stream = {.task = die_at,
+                                 .context = fate,
+                                 .source = {count_to_600, &next},
+                                 .item_size = sizeof(int32_t),
+                                 .result_size = sizeof(int64_t),
+                                 .chunk = chunk};
+    struct twin_iterator *iterator = NULL;
+    succeeds(ordered ? twin_pool_imap(pool, &stream, &iterator)
+                     : twin_pool_imap_unordered(pool, &stream, &iterator));
+    for (;; given += count) {
+        const void *results;
+        int error = twin_iterator_next(iterator, &results, &count, -1);
+        succeeds(twin_iterator_index(iterator, &index));
+        if (error) {
+            struct twin_failure failure = {0};
+            expect(error, TWIN_EWORKER);
+            succeeds(twin_iterator_failure(iterator, &failure));
+            assert_died(&failure, fate->way);
+            cr_assert_eq(failure.pid, atomic_load(&fate->pid));
+            cr_assert_eq(failure.index, (size_t)fate->item / chunk * chunk);
+            cr_assert_eq(index, failure.index);
+            deaths++;
+        } else if (count == 0) {
+            break;
+        }
+        for (size_t i = 0; i < count; i++)
+            cr_assert_eq(((const int64_t *)results)[i], (int64_t)((index + i) * (index + i)));
+    }
+    cr_assert_eq(given, 600 - chunk, "%zu came", given);
+    twin_iterator_release(iterator);
+    return deaths;
+}
+
+void crash_imap_loses_exactly_the_chunk_that_died(const struct arm *arm)
+{
+    struct twin_pool *pool = open_pool(arm, 3);
+    struct random random = random_seeded("loses_exactly_the_chunk_that_died");
+    for (unsigned cycle = 0; cycle < 8; cycle++) {
+        struct fate *fate = arena(pool, sizeof *fate);
+        fate->item = (int32_t)random_below(&random, 600);
+        fate->way = (enum way)(cycle % WAYS);
+        cr_assert_eq(stream_with_one_death(pool, fate, cycle & 1 ? 1 : 4, cycle & 2), 1);
+        twin_free(fate);
+        await_restarts(pool, (uint64_t)cycle + 1, 3);
+    }
+    succeeds(twin_pool_close(pool));
+}
+
 void crash_executor_goes_on_after_a_death(const struct arm *arm)
 {
     struct twin_executor *executor = open_executor(arm, 2);

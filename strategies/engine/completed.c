@@ -1,12 +1,12 @@
 /* completed.c: iteration over futures as they complete.
  *
  * Each future that has no outcome yet gets a hook (future.h), which moves itself to the iterator's
- * list when it fires: nothing is ever searched, so n futures cost n steps, however many complete
+ * list (fired.h) when it fires: nothing is ever searched, so n futures cost n steps, however many complete
  * between two looks. Duplicates are found once, at the start, in a table of addresses.
  *
  * The iterator is freed by whoever comes last, its owner or the last hook to fire: giving it up
  * early neither waits nor unhooks. It holds no references to futures: they are the owner's. */
-#include "engine/future.h"
+#include "engine/fired.h"
 #include "engine/plan.h"
 
 #include <stdlib.h>
@@ -19,11 +19,10 @@ struct entry {
 };
 
 struct twin_completed {
-    struct twin_pool *pool;          /* of those without an outcome at the start; NULL: none */
-    struct twini_hook *_Atomic done; /* fired, newest first; writers: any thread that finishes */
-    struct twini_hook *ready;        /* taken from done, oldest first */
-    _Atomic size_t references;       /* the owner's, and one for each hook that has not fired */
-    size_t count, left, first_left;  /* left: not handed out */
+    struct twin_pool *pool; /* of those without an outcome at the start; NULL: none */
+    struct twini_fired fired;
+    _Atomic size_t references;      /* the owner's, and one for each hook that has not fired */
+    size_t count, left, first_left; /* left: not handed out */
     struct entry entries[];
 };
 
@@ -34,20 +33,11 @@ static void drop(struct twin_completed *it)
         free(it);
 }
 
-static void put(struct twin_completed *it, struct twini_hook *hook)
-{
-    hook->next = atomic_load_explicit(&it->done, memory_order_relaxed);
-    /* order: release; pairs with acquire in take(); the outcome is readable */
-    while (!atomic_compare_exchange_weak_explicit(&it->done, &hook->next, hook,
-                                                  memory_order_release, memory_order_relaxed)) {
-    }
-}
-
 /* A hook's fire(): on any thread. */
-static void move_to_done(struct twini_hook *hook)
+static void move_to_fired(struct twini_hook *hook)
 {
     struct twin_completed *it = ((struct entry *)hook)->it;
-    put(it, hook);
+    twini_fired_put(&it->fired, hook);
     drop(it);
 }
 
@@ -77,7 +67,7 @@ static bool table_add(struct twin_future **table, size_t mask, struct twin_futur
 static int add(struct twin_completed *it, struct twin_future *future)
 {
     struct entry *entry = &it->entries[it->count];
-    *entry = (struct entry){{NULL, move_to_done}, it, future, false};
+    *entry = (struct entry){{NULL, move_to_fired}, it, future, false};
     int error = TWIN_EDONE;
     if (!twini_future_is_final(future)) {
         if (it->pool && future->pool != it->pool)
@@ -92,7 +82,7 @@ static int add(struct twin_completed *it, struct twin_future *future)
             drop(it);
     }
     if (error == TWIN_EDONE)
-        put(it, &entry->hook);
+        twini_fired_put(&it->fired, &entry->hook);
     else if (error)
         return error;
     it->count++;
@@ -136,30 +126,6 @@ int twin_as_completed(struct twin_completed **made, struct twin_future *const *f
 
 /* ---- iterating ------------------------------------------------------------- */
 
-static bool is_one_there(void *arg)
-{
-    struct twin_completed *it = arg;
-    /* relaxed: take() looks again */
-    return it->ready || atomic_load_explicit(&it->done, memory_order_relaxed);
-}
-
-static struct entry *take(struct twin_completed *it)
-{
-    if (!it->ready) {
-        /* order: acquire; pairs with release in put() */
-        struct twini_hook *newest = atomic_exchange_explicit(&it->done, NULL, memory_order_acquire);
-        while (newest) {
-            struct twini_hook *next = newest->next;
-            newest->next = it->ready;
-            it->ready = newest;
-            newest = next;
-        }
-    }
-    struct twini_hook *hook = it->ready;
-    it->ready = hook->next;
-    return (struct entry *)hook;
-}
-
 /* Brings futures up to date without waiting. */
 static void look(struct twin_completed *it)
 {
@@ -177,10 +143,10 @@ static int wait_for_one(struct twin_completed *it, int64_t timeout_ns)
         return TWIN_EFORKED;
     if (timeout_ns == 0) {
         look(it);
-        return is_one_there(it) ? 0 : TWIN_ETIMEOUT;
+        return twini_fired_any(&it->fired) ? 0 : TWIN_ETIMEOUT;
     }
     struct twini_wait wait = {
-        .ready = is_one_there, .arg = it, .deadline_ns = twini_deadline_ns(timeout_ns)};
+        .ready = twini_fired_any, .arg = &it->fired, .deadline_ns = twini_deadline_ns(timeout_ns)};
     return twini_wait(it->pool, &wait);
 }
 
@@ -193,10 +159,10 @@ int twin_completed_next(struct twin_completed *it, struct twin_future **future, 
         return TWIN_ENESTED;
     if (it->left == 0)
         return 0;
-    int error = is_one_there(it) ? 0 : wait_for_one(it, timeout_ns);
+    int error = twini_fired_any(&it->fired) ? 0 : wait_for_one(it, timeout_ns);
     if (error)
         return error;
-    struct entry *entry = take(it);
+    struct entry *entry = (struct entry *)twini_fired_take(&it->fired);
     entry->handed_out = true;
     it->left--;
     *future = entry->future;

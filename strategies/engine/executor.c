@@ -88,10 +88,17 @@ int twin_iterator_next(struct twin_iterator *iterator, const void **results, siz
         return TWIN_ENESTED;
     if (iterator->error)
         return iterator->error;
-    int error =
-        iterator->strategy->iterator_next(iterator, results, count, twini_deadline_ns(timeout_ns));
+    int error = iterator->next(iterator, results, count, twini_deadline_ns(timeout_ns));
     twini_run_due(iterator->pool);
     return error;
+}
+
+int twin_iterator_index(struct twin_iterator *iterator, size_t *index)
+{
+    if (!iterator || !index)
+        return TWIN_EINVAL;
+    *index = iterator->index;
+    return 0;
 }
 
 int twin_iterator_failure(struct twin_iterator *iterator, struct twin_failure *failure)
@@ -105,7 +112,7 @@ int twin_iterator_failure(struct twin_iterator *iterator, struct twin_failure *f
 void twin_iterator_release(struct twin_iterator *iterator)
 {
     if (iterator)
-        iterator->strategy->iterator_release(iterator);
+        iterator->release(iterator);
 }
 
 int twin_executor_shutdown(struct twin_executor *executor, int cancel_pending)

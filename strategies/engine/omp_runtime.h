@@ -172,9 +172,6 @@ int twini_omp_submit(struct twin_pool *pool, const struct twin_call *call, bool 
                      struct twin_future **future);
 int twini_omp_executor_map(struct twin_pool *pool, const struct twin_map *map,
                            struct twin_iterator **iterator);
-int twini_omp_iterator_next(struct twin_iterator *iterator, const void **results, size_t *count,
-                            int64_t deadline_ns);
-void twini_omp_iterator_release(struct twin_iterator *iterator);
 bool twini_omp_executor_idle(const struct twini_omp *omp);
 /* Inside a region: starts worker tasks for what is queued, and for open iterators. */
 void twini_omp_executor_launch(struct twini_omp *omp);

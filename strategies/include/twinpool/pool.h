@@ -140,12 +140,35 @@ struct twin_call {
     size_t result_size;
 };
 
-/* What went wrong, in three kinds that are never mixed. */
+/* Where a stream's items come from. next writes one item to *item and returns 1, or returns 0 when
+ * there are no more, or a negative code of its own when it failed. It is called in the process and
+ * on the thread that uses the iterator, and may be endless. */
+struct twin_source {
+    int (*next)(void *item, void *arg);
+    void *arg;
+};
+
+/* A stream: one result for each item of a source. */
+struct twin_stream {
+    twin_task *task;     /* exactly one of task and kernel */
+    twin_kernel *kernel; /* called once for each chunk */
+    const void *context; /* as in struct twin_map */
+    size_t context_size;
+    struct twin_source source;
+    size_t item_size, result_size;
+    size_t chunk; /* items that travel, succeed and fail together; 0: 1 */
+    size_t ahead; /* items that are read before their turn, rounded up to whole chunks, and at most
+                     max_pending chunks; 0: 128 chunks for each worker */
+};
+
+/* What went wrong, in kinds that are never mixed. */
 enum twin_failure_kind {
     TWIN_FAILURE_NONE,
     TWIN_FAILURE_TASK,   /* the task's own code: index, task_code */
     TWIN_FAILURE_WORKER, /* the death of a worker: index, pid, wait_status */
-    TWIN_FAILURE_SYSTEM  /* a system call: sys_errno */
+    TWIN_FAILURE_SYSTEM, /* a system call: sys_errno */
+    TWIN_FAILURE_SOURCE  /* the code of a stream's source: index of the item it did not give,
+                            task_code */
 };
 
 struct twin_failure {
@@ -376,20 +399,6 @@ int twin_executor_try_submit(struct twin_executor *executor, const struct twin_c
 int twin_executor_map(struct twin_executor *executor, const struct twin_map *map,
                       struct twin_iterator **iterator);
 
-/* Waits for the next chunk, in order. *results points at its first result, *count is how many there
- * are; both are 0 after the last. The results are those of the map's own array.
- * Returns:    0; ETIMEOUT (may be called again); ETASK, EWORKER and so on for this chunk: the
- *             iterator then is at its end. */
-int twin_iterator_next(struct twin_iterator *iterator, const void **results, size_t *count,
-                       int64_t timeout_ns);
-
-/* Copies what ended the iteration early. */
-int twin_iterator_failure(struct twin_iterator *iterator, struct twin_failure *failure);
-
-/* Gives the iterator up, which must be done before its executor is closed; chunks that have not
- * started are cancelled, running ones are waited for. NULL is fine. */
-void twin_iterator_release(struct twin_iterator *iterator);
-
 /* Takes no more; waits for what is in flight, with cancel_pending only for what has started. */
 int twin_executor_shutdown(struct twin_executor *executor, int cancel_pending);
 
@@ -399,6 +408,52 @@ int twin_executor_close(struct twin_executor *executor);
 /* Returns the pool beneath: for twin_alloc(), twin_pool_scope(), twin_pool_stats() and
  * twin_pool_failure(). It is the executor's own: do not close it. */
 struct twin_pool *twin_executor_pool(struct twin_executor *executor);
+
+/* ---- iterators ----------------------------------------------------------- */
+
+/* Starts a stream: reads items from its source, and hands back an iterator over the results in the
+ * order of the items. Not more than ahead items are read before their results are due, so a source
+ * may be endless, and memory is bounded. It is read in this call and in twin_iterator_next(), as far
+ * as it may be: where items come slowly, ask for a small ahead. For an executor:
+ * twin_pool_imap(twin_executor_pool(executor), ...).
+ * Ownership:  *iterator is the caller's. The stream may go at once, source.arg and a context of size
+ *             0 when the iterator is released.
+ * Blocks:     while the source does; and for a place, if max_pending other calls are in flight.
+ * Safety:     one thread at a time uses an iterator. The source may use the pool, not the iterator.
+ * Returns:    0; EINVAL; ENOMEM; ECLOSED; ENESTED; EFORKED; omp: ENOTSUP on another thread. */
+int twin_pool_imap(struct twin_pool *pool, const struct twin_stream *stream,
+                   struct twin_iterator **iterator);
+
+/* Starts a stream as twin_pool_imap(), and hands results out as they come: twin_iterator_index()
+ * tells whose they are. */
+int twin_pool_imap_unordered(struct twin_pool *pool, const struct twin_stream *stream,
+                             struct twin_iterator **iterator);
+
+/* Waits for the next chunk: in order, but of twin_pool_imap_unordered() whichever is done. *results
+ * points at its first result, *count is how many there are; both are 0 after the last.
+ * Ownership:  of a map the results are those of its own array; of a stream they are the iterator's,
+ *             and stay until the next call.
+ * Blocks:     until there is one, or the time is over; and while the stream's source does.
+ * Returns:    0; ETIMEOUT (may be called again); ETASK, EWORKER and so on for this chunk: a map's
+ *             iterator then is at its end. A stream goes on: the results of that chunk alone are
+ *             lost; its source's failure (TWIN_FAILURE_SOURCE) is told once, after the results of
+ *             all that was read, and then comes the end; ECLOSED: all that was in flight when its
+ *             pool was shut down has been given; ENOMEM: no room for what was read, may be called
+ *             again. */
+int twin_iterator_next(struct twin_iterator *iterator, const void **results, size_t *count,
+                       int64_t timeout_ns);
+
+/* Tells the index of the first item of the block that twin_iterator_next() gave, or failed for, last:
+ * items are counted from 0. It is what tells results of twin_pool_imap_unordered() apart.
+ * Returns:    0; EINVAL. */
+int twin_iterator_index(struct twin_iterator *iterator, size_t *index);
+
+/* Copies the cause of the last error of twin_iterator_next(). */
+int twin_iterator_failure(struct twin_iterator *iterator, struct twin_failure *failure);
+
+/* Gives the iterator up, which must be done before its pool or executor is closed; chunks that have not
+ * started are cancelled, running ones are waited for. NULL is fine. */
+void twin_iterator_release(struct twin_iterator *iterator);
 
 /* ---- without a pool ------------------------------------------------------ */
 
