@@ -1,0 +1,174 @@
+#!/usr/bin/env bash
+# test_examples.sh: the examples as a person meets them: what they print, what they refuse, and that
+# Ctrl-C leaves nobody behind. The last line is  N passed, N failed .
+#
+#   tests/test_examples.sh NAME PROGRAM     NAME: untrusted
+set -euo pipefail
+
+if (($# != 2)); then
+    printf 'usage: test_examples.sh NAME PROGRAM\n' >&2
+    exit 2
+fi
+name=$1 program=$2
+readonly name program
+work=$(mktemp -d)
+trap 'rm -rf -- "$work"' EXIT
+passed=0 failed=0
+# The crashes here are meant: a sanitizer must neither report them nor turn them into an exit.
+export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}handle_segv=0
+ulimit -c 0
+
+say() { printf '%s\n' "$*"; }
+# holds NAME COMMAND...: the command succeeds; what it says is shown if it does not.
+holds() {
+    local what=$1
+    shift
+    if "$@" >"$work/said" 2>&1; then
+        passed=$((passed + 1))
+        say "ok      $what"
+    else
+        failed=$((failed + 1))
+        say "NOT OK  $what"
+        sed 's/^/        | /' -- "$work/said" | head -n 20
+    fi
+}
+
+# runs STATUS ARGUMENT...: ends with that status. Its output is left in $work/stdout and stderr.
+runs() {
+    local expected=$1 got=0
+    shift
+    timeout 120 "$program" "$@" >"$work/stdout" 2>"$work/stderr" || got=$?
+    ((got == expected)) || { say "exit status $got instead of $expected"; head -n 5 -- "$work/stderr"; return 1; }
+}
+
+# prints STATUS FILE ARGUMENT...: ends so and prints exactly this; prints_sorted: in any order.
+prints() {
+    local status=$1 file=$2
+    shift 2
+    runs "$status" "$@" && diff "$file" "$work/stdout"
+}
+
+prints_sorted() {
+    local status=$1 file=$2
+    shift 2
+    runs "$status" "$@" && diff <(sort -- "$file") <(sort -- "$work/stdout")
+}
+
+helps() { runs 0 --help && grep -q '^usage: ' -- "$work/stdout" && test ! -s "$work/stderr"; }
+
+# refuses WORD ARGUMENT...: one line on stderr with the word and with what is accepted.
+refuses() {
+    local word=$1
+    shift
+    runs 2 "$@" </dev/null && test ! -s "$work/stdout" && (($(wc -l <"$work/stderr") == 1)) &&
+        grep -F -e "$word" -- "$work/stderr" | grep -q accepted
+}
+
+# Pids whose session is this one.
+session_of() {
+    local stat line
+    for stat in /proc/[0-9]*/stat; do
+        { read -r line <"$stat"; } 2>/dev/null || continue
+        line=${line##*) } # state ppid pgrp session
+        read -r _ _ _ line _ <<<"$line"
+        [[ $line != "$1" ]] || printf '%s ' "${stat//[!0-9]/}"
+    done
+}
+
+# until COMMAND...: asks again until it succeeds; 60 s is a guard, not a promise.
+until_true() {
+    local turn
+    for ((turn = 0; turn < 600; turn++)); do
+        ! "$@" || return 0
+        sleep 0.1
+    done
+    return 1
+}
+
+has_workers() { (($(session_of "$1" | wc -w) >= 3)); } # the program, its supervisor, a worker
+is_gone() { [[ -z $(session_of "$1") ]]; }
+
+# interrupted ARGUMENT...: SIGINT to the whole group, as the terminal sends it, ends the program by that
+# signal, and all of its processes. Standard input is $work/input.
+interrupted() {
+    local session status=0
+    setsid env --default-signal=INT "$program" "$@" <"$work/input" >"$work/stdout" 2>"$work/stderr" &
+    session=$!
+    until_true has_workers "$session" || { say "no workers"; return 1; }
+    kill -INT -- "-$session"
+    wait "$session" || status=$?
+    ((status == 130)) || { say "exit status $status"; return 1; }
+    until_true is_gone "$session" || { say "left: $(session_of "$session")"; return 1; }
+}
+
+# ---- untrusted -------------------------------------------------------------------------------------
+
+# number N: four bytes, the lowest first.
+number() {
+    local hex
+    printf -v hex '%08x' "$1"
+    printf '%b' "\\x${hex:6:2}\\x${hex:4:2}\\x${hex:2:2}\\x${hex:0:2}"
+}
+
+# box COUNT LENGTH...: fields of these lengths, filled with the letter x.
+box() {
+    printf BOX1
+    number "$1"
+    shift
+    local length
+    for length in "$@"; do
+        number "$length"
+        printf '%*s' "$length" '' | tr ' ' x
+    done
+}
+
+# Fifty files: each seventh lies about a length, two are no box, one is not there.
+make_boxes() {
+    local i
+    mkdir -- "$work/box"
+    for ((i = 0; i < 50; i++)); do
+        local file=$work/box/$i
+        if ((i == 10)); then
+            printf 'BOX2 and more\n' >"$file"
+            say "$file: refused: not a box file"
+        elif ((i == 11)); then
+            : >"$file"
+            say "$file: refused: not a box file"
+        elif ((i == 12)); then
+            say "$file: refused: No such file or directory"
+        elif ((i % 7 == 0)); then
+            { box $((i + 3)) 3; number 4294967280; } >"$file"
+            say "$file: crashed: signal 11 (Segmentation fault)"
+        else
+            box 3 "$i" $((100 * i)) 0 >"$file"
+            say "$file: 3 fields, $((101 * i)) bytes"
+        fi
+    done
+    say "50 files, 11 of them lost"
+}
+
+test_untrusted() {
+    make_boxes >"$work/expected"
+    box 2 5 6 >"$work/good"
+    say "$work/good: 2 fields, 11 bytes
+1 files, 0 of them lost" >"$work/expected-good"
+    holds "untrusted: loses exactly the files that crash it" \
+        prints_sorted 1 "$work/expected" "$work"/box/{0..49}
+    holds "untrusted: ends with 0 when nothing is lost" prints 0 "$work/expected-good" "$work/good"
+    holds "untrusted: helps" helps
+    holds "untrusted: refuses an option" refuses --nonsense --nonsense
+    holds "untrusted: refuses to read nothing" refuses nothing
+    mkfifo -- "$work/endless"
+    : >"$work/input"
+    holds "untrusted: Ctrl-C leaves nobody" interrupted "$work/endless"
+}
+
+case $name in
+untrusted) "test_$name" ;;
+*)
+    printf 'test_examples.sh: %s: accepted is untrusted\n' "$name" >&2
+    exit 2
+    ;;
+esac
+say "$passed passed, $failed failed"
+((failed == 0))
