@@ -2,7 +2,7 @@
 # test_examples.sh: the examples as a person meets them: what they print, what they refuse, and that
 # Ctrl-C leaves nobody behind. The last line is  N passed, N failed .
 #
-#   tests/test_examples.sh NAME PROGRAM     NAME: untrusted
+#   tests/test_examples.sh NAME PROGRAM     NAME: untrusted, deadline
 set -euo pipefail
 
 if (($# != 2)); then
@@ -163,10 +163,64 @@ test_untrusted() {
     holds "untrusted: Ctrl-C leaves nobody" interrupted "$work/endless"
 }
 
+# ---- deadline --------------------------------------------------------------------------------------
+
+# repeat N TEXT
+repeat() {
+    local i
+    for ((i = 0; i < $1; i++)); do printf '%s' "$2"; done
+}
+
+# Of 300 lines, each fiftieth would take the matcher longer than the earth will last.
+make_lines() {
+    local i
+    for ((i = 1; i <= 300; i++)); do
+        case $((i % 50)) in
+        0) repeat 60 a ;;
+        7) printf 'none' ;;
+        *) printf '%sb%s' "$(repeat 30 a)" "$i" ;;
+        esac
+        printf '\n'
+    done
+}
+
+stops_exactly() {
+    local i
+    prints 1 "$@" || return
+    for ((i = 50; i <= 300; i += 50)); do
+        say "deadline: line $i: timed out: the task was stopped"
+    done | diff - "$work/stderr"
+}
+
+test_deadline() {
+    local stars
+    stars=$(repeat 25 '*a')'*b*'
+    make_lines >"$work/lines"
+    grep b "$work/lines" >"$work/expected"
+    holds "deadline: stops exactly the lines that take for ever" \
+        stops_exactly "$work/expected" --milliseconds=1000 "$stars" <"$work/lines"
+    printf 'none\nnine\n' >"$work/expected"
+    printf 'none\nnine\n\nnon\nnonee' >"$work/lines"
+    holds "deadline: ends with 0 when nothing is stopped" prints 0 "$work/expected" 'n?ne' \
+        <"$work/lines"
+    : >"$work/expected"
+    holds "deadline: takes an empty input" prints 0 "$work/expected" x </dev/null
+    holds "deadline: helps" helps
+    local time
+    for time in 0 -1 5x '' 1e3 3600001 99999999999999999999; do
+        holds "deadline: refuses $time ms" refuses "--milliseconds=$time" "--milliseconds=$time" x
+    done
+    holds "deadline: refuses an option" refuses --nonsense --nonsense x
+    holds "deadline: refuses a second pattern" refuses second x second
+    holds "deadline: asks for a pattern" refuses "no pattern"
+    repeat 60 a >"$work/input"
+    holds "deadline: Ctrl-C leaves nobody" interrupted --milliseconds=3600000 "$stars"
+}
+
 case $name in
-untrusted) "test_$name" ;;
+untrusted | deadline) "test_$name" ;;
 *)
-    printf 'test_examples.sh: %s: accepted is untrusted\n' "$name" >&2
+    printf 'test_examples.sh: %s: accepted are untrusted, deadline\n' "$name" >&2
     exit 2
     ;;
 esac
