@@ -2,7 +2,7 @@
 # test_examples.sh: the examples as a person meets them: what they print, what they refuse, and that
 # Ctrl-C leaves nobody behind. The last line is  N passed, N failed .
 #
-#   tests/test_examples.sh NAME PROGRAM     NAME: untrusted, deadline
+#   tests/test_examples.sh NAME PROGRAM     NAME: untrusted, deadline, stream
 set -euo pipefail
 
 if (($# != 2)); then
@@ -12,7 +12,14 @@ fi
 name=$1 program=$2
 readonly name program
 work=$(mktemp -d)
-trap 'rm -rf -- "$work"' EXIT
+# shellcheck disable=SC2317  # reached by trap
+clean_up() {
+    local -a left
+    mapfile -t left < <(jobs -p) # a writer whose reader never came
+    ((${#left[@]} == 0)) || kill "${left[@]}" 2>/dev/null || true
+    rm -rf -- "$work"
+}
+trap clean_up EXIT
 passed=0 failed=0
 # The crashes here are meant: a sanitizer must neither report them nor turn them into an exit.
 export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}handle_segv=0
@@ -217,10 +224,97 @@ test_deadline() {
     holds "deadline: Ctrl-C leaves nobody" interrupted --milliseconds=3600000 "$stars"
 }
 
+# ---- stream ----------------------------------------------------------------------------------------
+
+# fnv1a TEXT: the hash of FNV-1a, 64 bits: bash's numbers wrap as the hash asks.
+fnv1a() {
+    local i code hash=$((0xcbf29ce484222325))
+    for ((i = 0; i < ${#1}; i++)); do
+        printf -v code %d "'${1:i:1}"
+        hash=$(((hash ^ code) * 0x100000001b3))
+    done
+    printf '%016x\n' "$hash"
+}
+
+hashes_in_order() {
+    local i
+    for ((i = 1; i <= 2000; i++)); do fnv1a "line $i"; done >"$work/expected"
+    for ((i = 1; i <= 2000; i++)); do say "line $i"; done >"$work/lines"
+    prints 0 "$work/expected" "$@" <"$work/lines" && tells 2000
+}
+
+# tells N: N lines as the last of its progress, and no word of a terminal's control.
+tells() {
+    cat -- "$work/stderr"
+    tail -n 1 -- "$work/stderr" | grep -Eqx "$1 lines, [0-9]+ a second" &&
+        ! grep -q $'[\r\033]' "$work/stderr"
+}
+
+# The line before is hashed, then it says what is wrong with this one.
+refuses_long_line() {
+    { say good; repeat 509 x; say ''; say good; } >"$work/lines"
+    fnv1a good >"$work/expected"
+    prints 2 "$work/expected" <"$work/lines" &&
+        grep -qx 'stream: line 2: Message too long (accepted: 508 bytes)' "$work/stderr"
+}
+
+megabytes() { awk '$1 == "VmHWM:" { print int($2 / 1024) }' "/proc/$1/status"; }
+has_printed() { (($(wc -c <"$work/stdout") > 17 * $1)); }
+
+# Were each line kept, half a million of them would take 256 MB in the program alone.
+stays_small() {
+    local session small=1 mark
+    mkfifo -- "$work/lines-without-end"
+    yes >"$work/lines-without-end" &
+    setsid "$program" <"$work/lines-without-end" >"$work/stdout" 2>"$work/stderr" &
+    session=$!
+    until_true has_printed 50000 && mark=$(megabytes "$session") &&
+        until_true has_printed 550000 && say "$mark MB, then $(megabytes "$session") MB" &&
+        (($(megabytes "$session") < mark + 100)) || small=0
+    kill -KILL "$session"
+    wait "$session" || true
+    until_true is_gone "$session" || return
+    ((small == 1))
+}
+
+# head goes when it has enough: the program ends with it, and nobody else stays.
+ends_with_its_reader() {
+    local count
+    count=$(yes | setsid --wait "$program" 2>"$work/stderr" | head -n 100000 | sort | uniq -c)
+    say "$count"
+    [[ $count =~ ^\ *100000\ $(fnv1a y)$ ]]
+}
+
+test_stream() {
+    local ahead
+    export LC_ALL=C
+    for ahead in 1 6 7 1024 65536; do
+        holds "stream: hashes in order, $ahead ahead" hashes_in_order "--ahead=$ahead"
+    done
+    printf '\na\nfoobar' >"$work/lines" # the last without an end, as published with the hash
+    printf '%s\n' cbf29ce484222325 af63dc4c8601ec8c 85944171f73967e8 >"$work/expected"
+    holds "stream: hashes as published" prints 0 "$work/expected" <"$work/lines"
+    : >"$work/expected"
+    holds "stream: takes an empty input" prints 0 "$work/expected" </dev/null
+    holds "stream: refuses a line that is too long" refuses_long_line
+    holds "stream: takes memory for what is ahead only" stays_small
+    holds "stream: an endless input ends with its reader" ends_with_its_reader
+    holds "stream: helps" helps
+    for ahead in 0 -1 5x '' 65537; do
+        holds "stream: refuses $ahead ahead" refuses "--ahead=$ahead" "--ahead=$ahead"
+    done
+    holds "stream: refuses a word" refuses word word
+    holds "stream: refuses a second word" refuses second --ahead=1 second
+    rm -f -- "$work/input"
+    mkfifo -- "$work/input"
+    yes >"$work/input" &
+    holds "stream: Ctrl-C leaves nobody" interrupted
+}
+
 case $name in
-untrusted | deadline) "test_$name" ;;
+untrusted | deadline | stream) "test_$name" ;;
 *)
-    printf 'test_examples.sh: %s: accepted are untrusted, deadline\n' "$name" >&2
+    printf 'test_examples.sh: %s: accepted are untrusted, deadline, stream\n' "$name" >&2
     exit 2
     ;;
 esac
