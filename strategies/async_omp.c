@@ -5,9 +5,12 @@
  * when somebody really waits. What libgomp cannot do stands on our own future: whoever moves it
  * from PENDING to RUNNING runs the call; a task that comes too late finds it taken and returns.
  *
- * Two limits. Past 64 outstanding tasks a thread libgomp runs a new task in the submitter at once;
- * past max_pending we ask for the same (`if` clause). So memory is bounded, and submit may take as
- * long as a task.
+ * Submit may take as long as a task. Past 64 outstanding tasks a thread libgomp runs a new one in
+ * the submitter at once, until there is room for one, which it defers: with short calls submitter
+ * and threads then meet at the team's lock for each. We ask for the same ourselves (`if` clause),
+ * at the same limit but until half of them are done: the gate below. Past max_pending too, so that
+ * memory is bounded. A call that runs at once is never seen pending: it needs no list, no copy of
+ * its item and no compare-and-swap.
  *
  * A map is a task a chunk. Each task claims the next chunk rather than a fixed one, so that a
  * caller who waits can claim too, and the tasks he has outrun find nothing. Claiming chunk 0 starts
@@ -79,8 +82,44 @@ bool twini_omp_job_cancel(struct twini_omp_job *job)
 static bool has_room(struct twini_omp *omp)
 {
     size_t most = omp->pool->options.max_pending;
-    twini_omp_retire(&omp->flying, omp->flying.count >= most);
+    if (omp->flying.count >= most)
+        twini_omp_retire(&omp->flying, true);
     return omp->flying.count < most;
+}
+
+/* Deferred tasks that have not ended. */
+static uint64_t outstanding(struct twini_omp *omp)
+{
+    uint64_t ended = 0;
+    for (unsigned lane = 0; lane < omp->team; lane++)
+        /* relaxed: a count; late, it keeps the gate shut a little longer */
+        ended += atomic_load_explicit(&omp->lanes[lane].ended, memory_order_relaxed);
+    omp->gate.ended = ended;
+    return omp->gate.deferred - ended;
+}
+
+/* The lanes are the threads' own, so they are looked at only when the limit seems to be reached,
+ * and then at every LOOK_EVERY-th call. */
+static bool gate_is_open(struct twini_omp *omp)
+{
+    enum { LOOK_EVERY = 16 };
+    struct twini_omp_gate *gate = &omp->gate;
+    const uint64_t limit = (uint64_t)64 * omp->team; /* libgomp's */
+    if (!gate->shut && gate->deferred - gate->ended < limit)
+        return true;
+    if (gate->shut && ++gate->passed % LOOK_EVERY != 0)
+        return false;
+    gate->shut = outstanding(omp) >= (gate->shut ? limit / 2 : limit);
+    twini_omp_retire(&omp->flying, false);
+    return !gate->shut;
+}
+
+/* A deferred task's last use of the job. */
+static void end_task(struct twini_omp_job *job)
+{
+    struct twini_omp_lane *lane = twini_omp_lane(job->omp);
+    twini_omp_job_let_go(job);
+    twini_omp_count(&lane->ended);
 }
 
 static bool over(const struct twini_wait *wait)
@@ -96,11 +135,12 @@ static void launch_map(struct twini_omp *omp, struct map_job *map, const struct 
     twini_omp_push(&omp->flying, &map->job);
     for (; claimed < map->run.plan.chunks && !over(wait); claimed++) {
         atomic_fetch_add_explicit(&map->job.tasks, 1, memory_order_relaxed); /* see below */
+        omp->gate.deferred++;
 #pragma omp task default(none) firstprivate(map) if (deferred)
         {
             if (!twini_omp_stopped(map->job.omp))
                 map_step(map);
-            twini_omp_job_let_go(&map->job);
+            end_task(&map->job);
         }
     }
 }
@@ -114,17 +154,24 @@ static void watch(struct twini_omp *omp, const struct twini_wait *wait)
 }
 
 /* report: begin async */
-static void launch_call(struct twini_omp *omp, struct twini_omp_job *job)
+static void launch_call(struct twini_omp *omp, struct twini_omp_job *job, bool deferred)
 {
-    bool deferred = has_room(omp);
     twini_omp_push(&omp->flying, job);
     atomic_store_explicit(&job->tasks, 1, memory_order_relaxed); /* the task's creation orders it */
+    omp->gate.deferred++;
 #pragma omp task default(none) firstprivate(job) if (deferred)
     {
         if (!twini_omp_stopped(job->omp))
             twini_omp_job_run(job);
-        twini_omp_job_let_go(job);
+        end_task(job);
     }
+}
+
+/* Still a task: one that the call itself creates and waits for are its own. */
+static void run_at_once(struct twini_omp_job *job)
+{
+#pragma omp task default(none) firstprivate(job) if (0)
+    twini_omp_job_run_at_once(job);
 }
 
 static void run_all_kept(struct twini_omp *omp, const struct twini_wait *bound)
@@ -148,7 +195,7 @@ void twini_omp_launch_kept(struct twini_omp *omp, const struct twini_wait *wait)
         else if (job->future.is_map)
             launch_map(omp, (struct map_job *)job, wait);
         else
-            launch_call(omp, job);
+            launch_call(omp, job, has_room(omp) && gate_is_open(omp));
     twini_omp_executor_launch(omp);
 }
 
@@ -223,17 +270,20 @@ int twini_omp_apply_async(struct twin_pool *pool, const struct twin_call *call, 
     int error = twini_omp_enter(omp);
     if (error)
         return error;
-    if (!may_wait &&
-        (omp->in_scope ? !has_room(omp) : omp->kept.count >= pool->options.max_pending))
+    bool room = omp->in_scope ? has_room(omp) : omp->kept.count < pool->options.max_pending;
+    if (!room && !may_wait)
         return TWIN_EAGAIN;
-    struct twini_omp_job *job = twini_omp_job_make(omp, call);
+    bool at_once = omp->in_scope && !(room && gate_is_open(omp));
+    struct twini_omp_job *job = twini_omp_job_make(omp, call, at_once);
     if (!job)
         return refuse(pool);
-    *future = &job->future;
-    if (omp->in_scope)
-        launch_call(omp, job);
+    if (at_once)
+        run_at_once(job);
+    else if (omp->in_scope)
+        launch_call(omp, job, true);
     else
         keep(omp, job);
+    *future = &job->future;
     return 0;
 }
 

@@ -153,7 +153,7 @@ int twini_omp_submit(struct twin_pool *pool, const struct twin_call *call, bool 
         omp->queue = queue_make(pool->options.max_pending);
     if (omp->queue && !may_wait && length(omp->queue) >= omp->queue->capacity)
         return TWIN_EAGAIN;
-    struct twini_omp_job *job = omp->queue ? twini_omp_job_make(omp, call) : NULL;
+    struct twini_omp_job *job = omp->queue ? twini_omp_job_make(omp, call, false) : NULL;
     if (!job)
         return twini_pool_fail(pool, TWIN_ENOMEM, &no_failure);
     *future = &job->future;

@@ -17,7 +17,6 @@ int twini_future_init(struct twin_future *future, struct twin_pool *pool, size_t
     future->strategy = pool->strategy;
     future->pool = pool;
     future->result_size = result_size;
-    future->failure = (struct twin_failure){.kind = TWIN_FAILURE_NONE};
     atomic_store_explicit(&future->hooks, NULL, memory_order_relaxed);
     atomic_store_explicit(&future->callbacks, 0, memory_order_relaxed);
     future->result =
@@ -60,8 +59,8 @@ bool twini_future_try_cancel(struct twin_future *future)
 void twini_future_finish(struct twin_future *future, int error, const struct twin_failure *failure)
 {
     future->error = error;
-    if (failure)
-        future->failure = *failure;
+    if (error)
+        future->failure = failure ? *failure : (struct twin_failure){.kind = TWIN_FAILURE_NONE};
     int state = error == 0                 ? TWIN_SUCCEEDED
                 : error == TWIN_ECANCELLED ? TWIN_CANCELLED
                                            : TWIN_FAILED;
@@ -217,7 +216,7 @@ int twin_future_failure(struct twin_future *future, struct twin_failure *failure
     if (!future || !failure)
         return TWIN_EINVAL;
     *failure = (struct twin_failure){.kind = TWIN_FAILURE_NONE};
-    if (twini_future_is_final(future))
+    if (twini_future_is_final(future) && future->error)
         *failure = future->failure;
     return 0;
 }

@@ -37,7 +37,7 @@ struct twin_future {
     struct twin_pool *pool; /* not to be followed once the future has an outcome */
     void *result;           /* NULL, inline_result, or malloc'd */
     size_t result_size;
-    struct twin_failure failure;
+    struct twin_failure failure;      /* written only with an error */
     struct twini_hook *_Atomic hooks; /* or the mark that the list is closed */
     _Atomic unsigned callbacks;       /* registered, and not run yet */
     _Alignas(16) unsigned char inline_result[TWINI_INLINE_RESULT];

@@ -70,9 +70,11 @@ void twini_omp_release(struct twini_omp *omp)
     free(omp);
 }
 
-struct twini_omp_job *twini_omp_job_make(struct twini_omp *omp, const struct twin_call *call)
+struct twini_omp_job *twini_omp_job_make(struct twini_omp *omp, const struct twin_call *call,
+                                         bool at_once)
 {
-    size_t context_at = (call->item_size + 15) / 16 * 16;
+    size_t item_size = at_once ? 0 : call->item_size;
+    size_t context_at = (item_size + 15) / 16 * 16;
     size_t payload = context_at + call->context_size;
     struct twini_omp_job *job = payload <= SMALL_BYTES ? take_small(omp) : NULL;
     if (!job) {
@@ -90,7 +92,7 @@ struct twini_omp_job *twini_omp_job_make(struct twini_omp *omp, const struct twi
     job->unmarked = false;
     job->omp = omp;
     job->task = call->task;
-    job->item = call->item_size ? memcpy(job + 1, call->item, call->item_size) : call->item;
+    job->item = item_size ? memcpy(job + 1, call->item, item_size) : call->item;
     job->context = (void *)call->context;
     if (call->context_size)
         job->context = memcpy((char *)(job + 1) + context_at, call->context, call->context_size);
@@ -108,17 +110,30 @@ void twini_omp_free_future(struct twin_future *future)
 
 /* ---- running ------------------------------------------------------------------------------ */
 
-void twini_omp_job_run(struct twini_omp_job *job)
+/* Runs a call that has been started, on the thread whose lane it is. */
+static inline void run(struct twini_omp_job *job, struct twini_omp_lane *lane)
 {
-    if (!twini_future_start(&job->future))
-        return;
     bool outer = twini_inside_task;
     twini_inside_task = true;
     int code = job->task(job->future.result, job->item, job->context);
     twini_inside_task = outer;
-    twini_omp_count(&twini_omp_lane(job->omp)->tasks);
+    twini_omp_count(&lane->tasks);
     struct twin_failure failure = {.kind = TWIN_FAILURE_TASK, .task_code = code};
     twini_future_finish(&job->future, code ? TWIN_ETASK : 0, code ? &failure : NULL);
+}
+
+void twini_omp_job_run(struct twini_omp_job *job)
+{
+    if (twini_future_start(&job->future))
+        run(job, twini_omp_lane(job->omp));
+}
+
+void twini_omp_job_run_at_once(struct twini_omp_job *job)
+{
+    /* relaxed, both: nobody else knows of the call yet, so there is nobody to win it from */
+    atomic_store_explicit(&job->future.state, TWIN_RUNNING, memory_order_relaxed);
+    run(job, &job->omp->lanes[0]);
+    atomic_store_explicit(&job->future.references, 1, memory_order_relaxed); /* the owner's */
 }
 
 void twini_omp_job_let_go(struct twini_omp_job *job)

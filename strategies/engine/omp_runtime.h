@@ -49,6 +49,16 @@ struct twini_omp_lane {
     alignas(64) _Atomic uint64_t tasks;
     _Atomic uint64_t chunks;
     _Atomic uint64_t claims;
+    _Atomic uint64_t
+        ended; /* deferred OpenMP tasks, whatever they found to do: see struct twini_omp_gate */
+};
+
+/* Whether a call becomes a deferred task or runs at once; the caller's alone. async_omp.c. */
+struct twini_omp_gate {
+    uint64_t deferred; /* tasks so far */
+    uint64_t ended;    /* of them, when the lanes were looked at last */
+    bool shut;
+    unsigned passed; /* calls that ran at once since it shut */
 };
 
 struct twini_omp {
@@ -61,6 +71,7 @@ struct twini_omp {
     struct twin_failure broken_failure;
     int dynamic; /* the caller's OMP_DYNAMIC, while a region of ours runs */
     struct twini_omp_list kept, flying, queued;
+    struct twini_omp_gate gate;
     struct twini_omp_job *unmarked; /* watched when they ran already: omp_watch.c */
     struct twini_omp_job *spare;    /* of the slabs; omp_job.c */
     struct twini_omp_slab *slabs;
@@ -107,10 +118,14 @@ static inline bool twini_omp_stopped(struct twini_omp *omp)
 
 /* ---- omp_job.c ---------------------------------------------------------------------------- */
 
-/* A job with copies of item and context, referenced by owner and engine; NULL: out of memory. */
-struct twini_omp_job *twini_omp_job_make(struct twini_omp *omp, const struct twin_call *call);
+/* A job with copies of item and context, referenced by owner and engine; NULL: out of memory.
+ * at_once: it is run before the submitter's call returns, so his item need not be copied. */
+struct twini_omp_job *twini_omp_job_make(struct twini_omp *omp, const struct twin_call *call,
+                                         bool at_once);
 /* Runs a single call if nobody has begun or cancelled it. */
 void twini_omp_job_run(struct twini_omp_job *job);
+/* The caller runs one that nobody else knows of, and gives up the engine's reference. */
+void twini_omp_job_run_at_once(struct twini_omp_job *job);
 /* A task's last use of the job. */
 void twini_omp_job_let_go(struct twini_omp_job *job);
 void twini_omp_free_future(struct twin_future *future);
