@@ -78,12 +78,16 @@ bool twini_omp_job_cancel(struct twini_omp_job *job)
 
 /* ---- tasks -------------------------------------------------------------------------------- */
 
-/* Whether one more call may be in flight. */
+/* Whether one more call may be in flight. Those that a waiter has outrun are not, though a task of
+ * theirs comes yet: there are as few of them as libgomp has tasks. */
 static bool has_room(struct twini_omp *omp)
 {
     size_t most = omp->pool->options.max_pending;
-    if (omp->flying.count >= most)
+    if (omp->flying.count >= most) {
+        twini_omp_retire(&omp->outrun, true);
         twini_omp_retire(&omp->flying, true);
+        twini_omp_set_aside(&omp->flying, &omp->outrun);
+    }
     return omp->flying.count < most;
 }
 
@@ -204,6 +208,7 @@ void twini_omp_complete(struct twini_omp *omp)
     twini_omp_executor_drain(omp);
 #pragma omp taskwait
     twini_omp_retire(&omp->flying, true);
+    twini_omp_retire(&omp->outrun, true);
     twini_omp_retire(&omp->queued, true);
 }
 

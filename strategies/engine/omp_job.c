@@ -203,6 +203,15 @@ void twini_omp_retire(struct twini_omp_list *list, bool all)
         *list = rest;
 }
 
+void twini_omp_set_aside(struct twini_omp_list *list, struct twini_omp_list *outrun)
+{
+    struct twini_omp_list rest = {0};
+    struct twini_omp_job *job;
+    while ((job = twini_omp_pop(list)) != NULL)
+        twini_omp_push(twini_future_is_final(&job->future) ? outrun : &rest, job);
+    *list = rest;
+}
+
 void twini_omp_drop(struct twini_omp_list *list)
 {
     struct twini_omp_job *job;

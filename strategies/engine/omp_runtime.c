@@ -311,6 +311,7 @@ static void drop_all(struct twini_omp *omp)
 {
     twini_omp_drop(&omp->kept);
     twini_omp_drop(&omp->flying);
+    twini_omp_drop(&omp->outrun);
     twini_omp_drop(&omp->queued);
 }
 

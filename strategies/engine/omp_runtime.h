@@ -71,6 +71,7 @@ struct twini_omp {
     struct twin_failure broken_failure;
     int dynamic; /* the caller's OMP_DYNAMIC, while a region of ours runs */
     struct twini_omp_list kept, flying, queued;
+    struct twini_omp_list outrun; /* were flying; have an outcome, but a task comes yet */
     struct twini_omp_gate gate;
     struct twini_omp_job *unmarked; /* watched when they ran already: omp_watch.c */
     struct twini_omp_job *spare;    /* of the slabs; omp_job.c */
@@ -136,6 +137,8 @@ void twini_omp_push(struct twini_omp_list *list, struct twini_omp_job *job);
 struct twini_omp_job *twini_omp_pop(struct twini_omp_list *list);
 /* Gives up the engine's reference to jobs at the front (or all) that nothing will touch again. */
 void twini_omp_retire(struct twini_omp_list *list, bool all);
+/* Moves jobs that have an outcome from one list to the other. */
+void twini_omp_set_aside(struct twini_omp_list *list, struct twini_omp_list *outrun);
 /* Gives it up for all: each has an outcome, or never will. */
 void twini_omp_drop(struct twini_omp_list *list);
 
