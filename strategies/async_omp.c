@@ -128,7 +128,7 @@ static void end_task(struct twini_omp_job *job)
 
 static bool over(const struct twini_wait *wait)
 {
-    return wait && (wait->ready(wait->arg) || twini_now_ns() >= wait->deadline_ns);
+    return wait && (wait->ready(wait->arg) || twini_omp_is_past(wait->deadline_ns));
 }
 
 static void launch_map(struct twini_omp *omp, struct map_job *map, const struct twini_wait *wait)

@@ -257,7 +257,7 @@ static int wait_for_next(struct twini_omp_iterator *iterator, int64_t deadline_n
 {
     struct twini_omp *omp = iterator->omp;
     struct twini_wait wait = {.ready = is_next_there, .arg = iterator, .deadline_ns = deadline_ns};
-    if (twini_now_ns() >= deadline_ns)
+    if (twini_omp_is_past(deadline_ns))
         return TWIN_ETIMEOUT;
     int error = twini_omp_enter(omp);
     if (error)
@@ -267,7 +267,8 @@ static int wait_for_next(struct twini_omp_iterator *iterator, int64_t deadline_n
         return is_next_there(iterator) ? 0 : TWIN_ETIMEOUT;
     }
     if (deadline_ns == INT64_MAX || omp->team == 1)
-        while (!is_next_there(iterator) && twini_now_ns() < deadline_ns && iterator_step(iterator))
+        while (!is_next_there(iterator) && !twini_omp_is_past(deadline_ns) &&
+               iterator_step(iterator))
             ;
     return twini_omp_linger(omp, &wait);
 }

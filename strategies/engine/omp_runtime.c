@@ -263,7 +263,7 @@ int twini_omp_linger(struct twini_omp *omp, const struct twini_wait *wait)
     struct twini_omp_job *own = (struct twini_omp_job *)wait->only, *others = omp->flying.first;
     unsigned pause = 0;
     while (twini_omp_notice(omp->pool), !wait->ready(wait->arg)) {
-        if (!forever && twini_now_ns() >= wait->deadline_ns)
+        if (twini_omp_is_past(wait->deadline_ns))
             return TWIN_ETIMEOUT;
         if (!works || !work_a_bit(omp, &own, &others))
             twini_omp_relax(omp, &pause, wait->deadline_ns);

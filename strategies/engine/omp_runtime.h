@@ -101,6 +101,12 @@ int twini_omp_linger(struct twini_omp *omp, const struct twini_wait *wait);
 /* Sleeps a little, and longer each time: *pause starts at 0. Not past the deadline. */
 void twini_omp_relax(struct twini_omp *omp, unsigned *pause, int64_t deadline_ns);
 
+/* Without a deadline the clock is not read. */
+static inline bool twini_omp_is_past(int64_t deadline_ns)
+{
+    return deadline_ns != INT64_MAX && twini_now_ns() >= deadline_ns;
+}
+
 /* The calling thread's counters, and a plain increment: there is one writer only. */
 struct twini_omp_lane *twini_omp_lane(struct twini_omp *omp);
 static inline void twini_omp_count(_Atomic uint64_t *counter)
