@@ -227,7 +227,10 @@ extern const struct arm arm_proc, arm_omp, arm_control;
     P(suite, arm, stop, runs_a_lost_chunk_again)                                                   \
     P(suite, arm, stop, refuses_to_retry_in_place)                                                 \
     P(suite, arm, stop, recycles_workers)                                                          \
-    P(suite, arm, stop, limits_the_memory_of_a_worker)
+    P(suite, arm, stop, limits_the_memory_of_a_worker)                                             \
+    P(suite, arm, stop, survives_deaths_during_shutdown)                                           \
+    P(suite, arm, stop, survives_deaths_during_resize)                                             \
+    P(suite, arm, stop, bounds_the_rate_of_restarts)
 
 #define RESIZE_PROMISES(P, suite, arm)                                                             \
     P(suite, arm, resize, changes_how_many_work)                                                   \

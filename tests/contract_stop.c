@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { MANY = 200 };
@@ -351,6 +352,81 @@ void stop_limits_the_memory_of_a_worker(const struct arm *arm)
     cr_assert_eq(failure_of(pool).task_code, 12);
     call.item = &little;
     succeeds(twin_pool_apply(pool, &call, &result));
+    succeeds(twin_pool_close(pool));
+}
+
+/* ---- deaths, many of them ----------------------------------------------------------------------
+ */
+
+static int die_at_thirds(void *result, const void *item, void *context)
+{
+    (void)context;
+    if (*(const int32_t *)item % 3 == 0)
+        raise(SIGKILL);
+    return square(result, item, NULL);
+}
+
+static void submit_deadly(struct twin_pool *pool, struct twin_future **futures, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++) {
+        struct twin_call call = square_call(&i);
+        call.task = die_at_thirds;
+        futures[i] = submit(pool, &call);
+    }
+}
+
+static void expect_thirds_lost(struct twin_future **futures, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++) {
+        int64_t result = 0;
+        expect(twin_future_result(futures[i], &result, -1), i % 3 ? 0 : TWIN_EWORKER);
+        cr_assert(i % 3 == 0 || result == (int64_t)i * i);
+        twin_future_release(futures[i]);
+    }
+}
+
+void stop_survives_deaths_during_shutdown(const struct arm *arm)
+{
+    enum { COUNT = 60 };
+    struct twin_future *futures[COUNT];
+    struct twin_pool *pool = open_pool(arm, 2);
+    submit_deadly(pool, futures, COUNT);
+    succeeds(twin_pool_shutdown(pool));
+    expect_thirds_lost(futures, COUNT);
+    succeeds(twin_pool_close(pool));
+    assert_no_child();
+}
+
+void stop_survives_deaths_during_resize(const struct arm *arm)
+{
+    enum { COUNT = 60 };
+    struct twin_future *futures[COUNT];
+    struct twin_pool *pool = open_pool(arm, 4);
+    submit_deadly(pool, futures, COUNT);
+    for (unsigned workers = 1; workers <= 6; workers++)
+        succeeds(twin_pool_resize(pool, workers * 5 % 7));
+    expect_thirds_lost(futures, COUNT);
+    succeeds(twin_pool_close(pool));
+    assert_no_child();
+}
+
+/* After a burst of 128 no more than one a millisecond: a lower bound of the time it takes. */
+void stop_bounds_the_rate_of_restarts(const struct arm *arm)
+{
+    enum { COUNT = 900 };
+    static struct twin_future *futures[COUNT];
+    struct timespec begin, end;
+    struct twin_pool *pool = open_pool(arm, 4);
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    submit_deadly(pool, futures, COUNT);
+    expect_thirds_lost(futures, COUNT);
+    while (stats_of(pool).workers < 4)
+        nap();
+    uint64_t restarts = stats_of(pool).restarts;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    int64_t ms = (end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000;
+    cr_assert_eq(restarts, COUNT / 3);
+    cr_assert_leq((int64_t)restarts, 128 + ms + 1);
     succeeds(twin_pool_close(pool));
 }
 
