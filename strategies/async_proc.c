@@ -288,4 +288,5 @@ const struct twini_strategy twini_proc_strategy = {
     .resize = twini_proc_resize,
     .has_processes = true,
     .stats = twini_proc_stats,
+    .worker_stats = twini_proc_worker_stats,
 };

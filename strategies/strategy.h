@@ -83,6 +83,8 @@ struct twini_strategy {
     int (*resize)(struct twin_pool *pool, unsigned workers);
     bool has_processes; /* workers that can be killed, limited, timed out and replaced */
     void (*stats)(struct twin_pool *pool, struct twin_stats *stats);
+    /* TWIN_EINVAL: there never was a worker of that number. */
+    int (*worker_stats)(struct twin_pool *pool, unsigned worker, struct twin_worker_stats *stats);
 };
 
 extern const struct twini_strategy twini_proc_strategy; /* async_proc.c and its brothers */

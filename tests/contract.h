@@ -186,6 +186,14 @@ extern const struct arm arm_proc, arm_omp, arm_control;
     P(suite, arm, imap, takes_items_and_results_of_any_size)                                       \
     P(suite, arm, imap, refuses_bad_arguments_one_by_one)
 
+#define STATS_PROMISES(P, suite, arm)                                                              \
+    P(suite, arm, stats, of_workers_add_up_to_the_pools)                                           \
+    P(suite, arm, stats, tell_how_much_is_in_flight)                                               \
+    P(suite, arm, stats, tell_busy_from_idle)                                                      \
+    P(suite, arm, stats, are_printed_for_people)                                                   \
+    P(suite, arm, stats, are_printed_as_json_lines)                                                \
+    P(suite, arm, stats, refuse_bad_arguments)
+
 #define SPAWN_PROMISES(P, suite, arm)                                                              \
     P(suite, arm, spawn, squares_in_order)                                                         \
     P(suite, arm, spawn, runs_each_item_exactly_once)                                              \
@@ -248,6 +256,7 @@ CALLBACK_PROMISES(DECLARES, , arm)
 EXECUTOR_SUBMIT_PROMISES(DECLARES, , arm)
 EXECUTOR_MAP_PROMISES(DECLARES, , arm)
 IMAP_PROMISES(DECLARES, , arm)
+STATS_PROMISES(DECLARES, , arm)
 SPAWN_PROMISES(DECLARES, , arm)
 CRASH_PROMISES(DECLARES, , arm)
 

@@ -2,11 +2,11 @@
 
 add_library(twin_contract STATIC
     plain/runner.c toolkit.c contract_pool.c contract_memory.c contract_map.c contract_apply.c
-    contract_async.c contract_callback.c contract_executor.c contract_stop.c contract_imap.c)
+    contract_async.c contract_callback.c contract_executor.c contract_stop.c contract_imap.c contract_stats.c)
 target_include_directories(twin_contract PUBLIC plain ${PROJECT_SOURCE_DIR}/strategies)
 target_link_libraries(twin_contract PUBLIC twin_build twinpool Threads::Threads)
 
-foreach(strategy pool memory map map_async apply apply_async callback executor_submit executor_map resize imap)
+foreach(strategy pool memory map map_async apply apply_async callback executor_submit executor_map resize imap stats)
     add_executable(${strategy}_control ${strategy}_control.c)
     target_link_libraries(${strategy}_control PRIVATE twin_contract)
     add_test(NAME ${strategy}_control COMMAND ${strategy}_control)

@@ -10,13 +10,15 @@
 enum { AHEAD = 4, VISIT_EVERY = 16, SHORT = 32 };
 static const int64_t short_ns = 2000;
 
-void twini_relax_unless_hurried(struct twini_shared *shared)
+int64_t twini_relax_unless_hurried(struct twini_shared *shared)
 {
     twini_relax();
-    int64_t end = twini_now_ns() + short_ns;
+    int64_t now = twini_now_ns(), end = now + short_ns;
     /* relaxed: advice */
-    while (!atomic_load_explicit(&shared->hurry, memory_order_relaxed) && twini_now_ns() < end)
+    while (!atomic_load_explicit(&shared->hurry, memory_order_relaxed) &&
+           (now = twini_now_ns()) < end)
         twini_relax();
+    return now;
 }
 
 /* ---- worker: claim ------------------------------------------------------- */

@@ -101,8 +101,8 @@ bool twini_call_is_next(struct twini_shared *shared);
 
 /* Between two looks at a queue that is short. Each look takes its lines from the submitter, which in
  * a stream of calls would cost him more than the rest of a submission: unless he waits, we wait a
- * little, and he gets some dozen calls ahead. */
-void twini_relax_unless_hurried(struct twini_shared *shared);
+ * little, and he gets some dozen calls ahead. Returns the time, which it has to look at anyway. */
+int64_t twini_relax_unless_hurried(struct twini_shared *shared);
 
 /* ---- supervisor ---------------------------------------------------------- */
 

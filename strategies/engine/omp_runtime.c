@@ -363,6 +363,19 @@ static void free_pool(struct twin_pool *pool)
     twini_omp_release(omp);
 }
 
+/* Of kept calls, tasks and queue those without an outcome. The lists are the opener's. */
+static size_t count_in_flight(const struct twini_omp *omp)
+{
+    if (!pthread_equal(pthread_self(), omp->opener))
+        return 0;
+    const struct twini_omp_list *lists[] = {&omp->kept, &omp->flying, &omp->queued};
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+        for (const struct twini_omp_job *job = lists[i]->first; job; job = job->next)
+            count += !twini_future_is_final(&job->future);
+    return count;
+}
+
 static void read_stats(struct twin_pool *pool, struct twin_stats *stats)
 {
     struct twini_omp *omp = pool->engine;
@@ -378,6 +391,20 @@ static void read_stats(struct twin_pool *pool, struct twin_stats *stats)
     stats->caller_parks = omp->caller_parks;
     stats->chunk = omp->last_chunk;
     stats->workers = omp->team;
+    stats->queue_depth = count_in_flight(omp);
+}
+
+static int read_worker_stats(struct twin_pool *pool, unsigned worker,
+                             struct twin_worker_stats *stats)
+{
+    struct twini_omp *omp = pool->engine;
+    if (worker >= pool->options.workers)
+        return TWIN_EINVAL;
+    /* relaxed: as above */
+    stats->tasks = atomic_load_explicit(&omp->lanes[worker].tasks, memory_order_relaxed);
+    stats->chunks = atomic_load_explicit(&omp->lanes[worker].chunks, memory_order_relaxed);
+    stats->claims = atomic_load_explicit(&omp->lanes[worker].claims, memory_order_relaxed);
+    return 0;
 }
 
 const struct twini_strategy twini_omp_strategy = {
@@ -401,5 +428,6 @@ const struct twini_strategy twini_omp_strategy = {
     .terminate = terminate,
     .free = free_pool,
     .stats = read_stats,
+    .worker_stats = read_worker_stats,
     .resize = twini_omp_resize,
 };

@@ -273,6 +273,16 @@ int twin_pool_stats(struct twin_pool *pool, struct twin_stats *stats)
     return 0;
 }
 
+int twin_pool_worker_stats(struct twin_pool *pool, unsigned worker, struct twin_worker_stats *stats)
+{
+    if (!pool || !stats)
+        return TWIN_EINVAL;
+    if (pool->fork_epoch != twini_fork_epoch || twini_inside_task)
+        return twini_inside_task ? TWIN_ENESTED : TWIN_EFORKED;
+    *stats = (struct twin_worker_stats){.number = worker};
+    return pool->strategy->worker_stats(pool, worker, stats);
+}
+
 /* ---- the end ------------------------------------------------------------- */
 
 /* Moves the pool out of OPEN; true for exactly one caller. */

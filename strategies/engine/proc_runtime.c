@@ -430,31 +430,3 @@ void twini_proc_free(struct twin_pool *pool)
     free(proc);
     pool->engine = NULL;
 }
-
-void twini_proc_stats(struct twin_pool *pool, struct twin_stats *stats)
-{
-    struct twini_proc *proc = twini_proc_of(pool);
-    struct twini_shared *shared = proc->shared;
-    pthread_mutex_lock(&proc->lock);
-    for (uint32_t w = 0; w < twini_numbers(shared); w++) {
-        struct twini_worker_block *block = &shared->worker[w];
-        /* relaxed: counters; exact when nothing is in flight */
-        stats->tasks += atomic_load_explicit(&block->tasks, memory_order_relaxed);
-        stats->chunks += atomic_load_explicit(&block->chunks, memory_order_relaxed);
-        stats->claims += atomic_load_explicit(&block->claims, memory_order_relaxed);
-        stats->steals += atomic_load_explicit(&block->steals, memory_order_relaxed);
-        stats->parks += atomic_load_explicit(&block->parks, memory_order_relaxed);
-        if (atomic_load_explicit(&block->state, memory_order_relaxed) == TWINI_WORKING)
-            stats->workers++;
-    }
-    stats->restarts = atomic_load_explicit(&shared->restarts, memory_order_relaxed);
-    stats->stopped = atomic_load_explicit(&shared->stopped, memory_order_relaxed);
-    stats->recycled = atomic_load_explicit(&shared->recycled, memory_order_relaxed);
-    if (shared->processes)
-        stats->forks = 1 + atomic_load_explicit(&shared->forks, memory_order_relaxed);
-    stats->wakes = proc->wakes;
-    stats->caller_parks = proc->caller_parks;
-    stats->staged_bytes = proc->staged_bytes;
-    stats->chunk = proc->last_chunk;
-    pthread_mutex_unlock(&proc->lock);
-}

@@ -88,7 +88,10 @@ int twini_proc_shutdown(struct twin_pool *pool);
 int twini_proc_terminate(struct twin_pool *pool);
 void twini_proc_free(struct twin_pool *pool);
 int twini_proc_resize(struct twin_pool *pool, unsigned workers);
+/* proc_stats.c */
 void twini_proc_stats(struct twin_pool *pool, struct twin_stats *stats);
+int twini_proc_worker_stats(struct twin_pool *pool, unsigned worker,
+                            struct twin_worker_stats *stats);
 
 /* ---- waiting ------------------------------------------------------------- */
 

@@ -148,7 +148,11 @@ struct twini_worker_block {
     _Atomic uint32_t current;
     /* writer: the worker (relaxed: counters and post-mortem only); reader: caller, supervisor */
     alignas(TWINI_LINE) _Atomic(size_t) item; /* of a map: the item being computed */
-    _Atomic uint64_t tasks, chunks, claims, steals, parks;
+    _Atomic uint64_t tasks, chunks, claims, steals, parks, spins;
+    alignas(TWINI_LINE) _Atomic uint64_t busy_ns, idle_ns;
+    _Atomic int64_t since_ns; /* > 0: idle since then, < 0: busy since - that; not in the above */
+    /* writer: the supervisor, when it replaces the worker */
+    _Atomic uint32_t restarts, stopped, recycled;
 };
 
 /* ---- the whole ----------------------------------------------------------- */
@@ -195,7 +199,7 @@ struct twini_shared {
         TWINI_LINE) _Atomic uint64_t head; /* positions below it are claimed. writers: workers */
 
     /* writer: the supervisor; readers: workers, caller */
-    alignas(TWINI_LINE) _Atomic uint32_t forks, restarts, stopped, recycled;
+    alignas(TWINI_LINE) _Atomic uint32_t forks;
     _Atomic int
         dozing; /* no task runs, so no time is watched: who claims one wakes the supervisor */
     _Atomic uint32_t started; /* workers forked so far, the first of their number */

@@ -183,11 +183,11 @@ static bool may_restart(struct supervisor *me)
     return true;
 }
 
-static void count_restart(struct twini_shared *shared, unsigned cause)
+static void count_restart(struct twini_worker_block *block, unsigned cause)
 {
-    _Atomic uint32_t *counter = cause == DIED      ? &shared->restarts
-                                : cause == STOPPED ? &shared->stopped
-                                : cause == SPENT   ? &shared->recycled
+    _Atomic uint32_t *counter = cause == DIED      ? &block->restarts
+                                : cause == STOPPED ? &block->stopped
+                                : cause == SPENT   ? &block->recycled
                                                    : NULL;
     if (counter)
         atomic_fetch_add_explicit(counter, 1, memory_order_relaxed); /* a counter */
@@ -214,7 +214,7 @@ static void replace_missing(struct supervisor *me)
             return;
         }
         me->failed_forks = 0;
-        count_restart(shared, me->cause[w]);
+        count_restart(&shared->worker[w], me->cause[w]);
         me->cause[w] = NO_CAUSE;
     }
     start_wanted(me);

@@ -1,9 +1,12 @@
 /* worker.c: a worker's life: look for work, run it, wait.
  *
- * Work is looked for in a fixed order: single calls, then maps. Waiting is spin, then park. Permission to spin is an owner word (who spins, not how many: a count would
- * leak with a killed spinner); there are fewer such words than CPUs, and nobody spins while more
- * workers are awake than there are CPUs. An idle worker sleeps on its own bell: an idle pool does
- * nothing at all. */
+ * Work is looked for in a fixed order: single calls, then maps. Waiting is spin, then park.
+ * Permission to spin is an owner word (who spins, not how many: a count would leak with a killed
+ * spinner); there are fewer such words than CPUs, and nobody spins while more workers are awake than
+ * there are CPUs. An idle worker sleeps on its own bell: an idle pool does nothing at all.
+ *
+ * Busy and idle time are booked at the turns from one to the other, by a clock that a waiting worker
+ * reads anyway: a worker that finds work pays nothing for them. */
 #include "engine/awake.h"
 #include "engine/call.h"
 #include "engine/fault.h"
@@ -45,6 +48,21 @@ static bool work(struct twini_worker *me)
 
 /* ---- wait ---------------------------------------------------------------- */
 
+/* Books the time since the last turn, and is idle or busy from now on. */
+static void turn(struct twini_worker *me, bool idle, int64_t now_ns)
+{
+    struct twini_worker_block *block = me->block;
+    /* relaxed, both: ours; readers want a number, not an order */
+    int64_t since_ns = atomic_load_explicit(&block->since_ns, memory_order_relaxed);
+    if (idle == (since_ns > 0))
+        return;
+    if (idle)
+        twini_count(&block->busy_ns, (uint64_t)(now_ns + since_ns));
+    else
+        twini_count(&block->idle_ns, (uint64_t)(now_ns - since_ns));
+    atomic_store_explicit(&block->since_ns, idle ? now_ns : -now_ns, memory_order_relaxed);
+}
+
 /* Whether the awake workers, and the caller unless he sleeps, have a CPU each. */
 static bool has_cpu_to_spare(const struct twini_shared *shared)
 {
@@ -70,8 +88,8 @@ static _Atomic uint32_t *get_spin_slot(struct twini_worker *me)
     return NULL;
 }
 
-/* Spins for a while. True: something changed. */
-static bool spin(struct twini_worker *me)
+/* Spins for a while. True: something changed, and the worker is busy. */
+static bool spin(struct twini_worker *me, int64_t now_ns)
 {
     struct twini_shared *shared = me->shared;
     if (shared->wait == TWIN_WAIT_BLOCK)
@@ -80,17 +98,21 @@ static bool spin(struct twini_worker *me)
     if (!slot)
         return false;
     bool changed = false;
-    int64_t end = twini_now_ns() + shared->spin_ns;
+    int64_t end_ns = now_ns + shared->spin_ns;
+    twini_count(&me->block->spins, 1);
     TWINI_FAULT("spinning");
     do {
         for (int i = 0; i < LOOKS && !changed; i++) {
-            twini_relax_unless_hurried(shared);
+            now_ns = twini_relax_unless_hurried(shared);
             changed = twini_call_is_next(shared);
         }
         changed = changed || !still_idle(me);
-    } while (!changed && twini_now_ns() < end);
+    } while (!changed && now_ns < end_ns);
     atomic_store_explicit(slot, 0, memory_order_seq_cst); /* as above */
-    return changed || !still_idle(me);
+    changed = changed || !still_idle(me);
+    if (changed)
+        turn(me, false, now_ns);
+    return changed;
 }
 
 /* Spins, then parks: whatever the policy and the others leave us. Returns when there may be work.
@@ -101,7 +123,9 @@ static void wait_for_work(struct twini_worker *me)
     /* a task's printf shows when its worker goes idle; an error of it stays stdio's */
     if (shared->processes && __fpending(stdout) > 0)
         (void)fflush(stdout);
-    if (spin(me)) {
+    int64_t now_ns = twini_now_ns();
+    turn(me, true, now_ns);
+    if (spin(me, now_ns)) {
         me->counted_on = true;
         return;
     }
@@ -111,6 +135,7 @@ static void wait_for_work(struct twini_worker *me)
         return;
     }
     twini_park(me, still_idle);
+    turn(me, false, twini_now_ns());
 }
 
 /* How many calls and chunks until it is replaced: the first ones of a pool after a part of them, each
@@ -133,6 +158,8 @@ static void leave(struct twini_worker *me)
     struct twini_shared *shared = me->shared;
     if (shared->processes)
         (void)fflush(stdout);
+    /* books the rest; relaxed: ours */
+    turn(me, atomic_load_explicit(&me->block->since_ns, memory_order_relaxed) < 0, twini_now_ns());
     bool is_spent = shared->tasks_per_worker && me->left == 0 && me->leaves;
     /* order: release; pairs with acquire in the supervisor */
     atomic_store_explicit(&me->block->state, is_spent ? TWINI_SPENT : TWINI_LEFT,
@@ -159,6 +186,8 @@ int twini_worker_main(struct twini_shared *shared, unsigned number)
         }
     }
     me.left = life(&me);
+    /* relaxed: ours; what was not booked is lost with whoever had the number before */
+    atomic_store_explicit(&me.block->since_ns, -twini_now_ns(), memory_order_relaxed);
     atomic_store_explicit(&me.block->state, TWINI_WORKING, memory_order_release); /* as above */
     if (atomic_load_explicit(&shared->opened, memory_order_acquire) == 0)
         twini_ring_caller(shared, TWINI_TARGET_OPEN);

@@ -18,7 +18,7 @@
  *   Safety    proc: any thread of the process that opened the pool may call. omp: only the thread
  *             that opened it (OpenMP gives each thread a team of its own). A worker may not call:
  *             TWIN_ENESTED. A forked child of the caller may not either: TWIN_EFORKED.
- *   The library never prints, exits, aborts, installs a signal handler in the caller's process,
+ *   The library never prints unasked, exits, aborts, installs a signal handler in the caller's process,
  *   waits for children that are not its own, or leaves a thread of its own running there.
  *
  * Functions are ordinary pointers: workers are forked, never exec'd, so a function (or data) that
@@ -29,6 +29,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #ifdef __cplusplus
@@ -195,8 +196,29 @@ struct twin_stats {
     uint64_t restarts;     /* workers replaced after a death that nobody asked for */
     uint64_t stopped;      /* workers replaced after they were killed for a cancel or a time-out */
     uint64_t recycled;     /* workers replaced because of tasks_per_worker */
+    uint64_t spins;        /* times a worker spun, waiting for work (proc) */
+    size_t queue_depth;    /* calls and asynchronous maps in flight now: without an outcome */
     size_t chunk;          /* chunk of the last map, in items */
     unsigned workers;      /* workers that compute now */
+};
+
+/* Counters of one worker since open, as in struct twin_stats; they belong to its number, and stay when
+ * it is replaced. Under omp a worker is a thread of the team: tasks, chunks and claims are counted,
+ * all else is 0. Read with twin_pool_worker_stats(). */
+struct twin_worker_stats {
+    unsigned number;
+    pid_t pid; /* proc: of the process that has the number now; 0: none */
+    uint64_t tasks, chunks, claims, steals, parks, spins;
+    uint64_t busy_ns; /* while it ran tasks, or looked for the next one */
+    uint64_t idle_ns; /* while it waited for work, spinning or asleep */
+    uint64_t restarts, stopped, recycled;
+};
+
+/* For twin_pool_print_stats(). */
+enum twin_format {
+    TWIN_TEXT, /* for people: a line for each counter of the pool, a table of workers */
+    TWIN_JSON /* JSON lines: an object of the pool, {"record":"pool", ...}, then one of each worker,
+                  {"record":"worker", ...}; members are named as the fields */
 };
 
 /* ---- pool ---------------------------------------------------------------- */
@@ -282,6 +304,17 @@ int twin_pool_failure(struct twin_pool *pool, struct twin_failure *failure);
 
 /* Copies the counters. They are exact when nothing is in flight. */
 int twin_pool_stats(struct twin_pool *pool, struct twin_stats *stats);
+
+/* Copies the counters of one worker. Workers are numbered from 0, and the pool's counters are the sums
+ * of theirs. Times include the period that lasts still; that in which a worker died is lost.
+ * Returns:    0; EINVAL, which is also a number that no worker ever had; ENESTED; EFORKED. */
+int twin_pool_worker_stats(struct twin_pool *pool, unsigned worker,
+                           struct twin_worker_stats *stats);
+
+/* Prints the counters of the pool and of each worker that ever was.
+ * Ownership:  stream stays the caller's; it is not flushed.
+ * Returns:    0; EINVAL; ESYSTEM the stream failed (errno tells); ENESTED; EFORKED. */
+int twin_pool_print_stats(struct twin_pool *pool, FILE *stream, enum twin_format format);
 
 /* ---- memory -------------------------------------------------------------- */
 
