@@ -14,7 +14,8 @@
  * region).
  *
  * The queue has one producer (the caller) and many consumers. head and tail only grow, so a slot
- * that was read before head was moved by compare-and-swap cannot have been reused.
+ * that was read before head was moved by compare-and-swap cannot have been reused. In a team of one
+ * the caller is the consumer too, and needs no locked instruction.
  *
  * Source: CPython concurrent/futures/thread.py (the shape); Dekker's handshake (worker and
  * submitter). */
@@ -30,6 +31,7 @@ struct twini_omp_queue {
     size_t capacity, mask;
     alignas(64) _Atomic size_t head;     /* moved by whoever takes a call */
     alignas(64) _Atomic size_t tail;     /* moved by the caller */
+    size_t head_seen;                    /* the caller's: head when he looked last */
     alignas(64) _Atomic unsigned active; /* worker tasks, started or about to */
     struct twini_omp_job *_Atomic slots[];
 };
@@ -67,13 +69,39 @@ static bool is_empty(struct twini_omp_queue *queue)
 static size_t length(struct twini_omp_queue *queue)
 {
     /* relaxed: tail is the caller's, and so is this question.
-     * order: acquire; pairs with the compare-and-swap in take(); the slots were read */
-    return atomic_load_explicit(&queue->tail, memory_order_relaxed) -
-           atomic_load_explicit(&queue->head, memory_order_acquire);
+     * order: acquire; pairs with move_head(); the slots were read */
+    queue->head_seen = atomic_load_explicit(&queue->head, memory_order_acquire);
+    return atomic_load_explicit(&queue->tail, memory_order_relaxed) - queue->head_seen;
 }
 
-static struct twini_omp_job *take(struct twini_omp_queue *queue)
+/* Head is the consumers', and looked at only when the queue could be full. */
+static bool is_full(struct twini_omp_queue *queue)
 {
+    /* relaxed: as in length() */
+    size_t tail = atomic_load_explicit(&queue->tail, memory_order_relaxed);
+    return tail - queue->head_seen >= queue->capacity && length(queue) >= queue->capacity;
+}
+
+static bool is_alone(const struct twini_omp *omp)
+{
+    return omp->team <= 1; /* 0: not started yet, so there are no workers */
+}
+
+/* Takes the call at *head; false: somebody else did, and *head is where it is now. */
+static bool move_head(struct twini_omp *omp, size_t *head)
+{
+    if (is_alone(omp)) { /* relaxed: nobody else looks */
+        atomic_store_explicit(&omp->queue->head, *head + 1, memory_order_relaxed);
+        return true;
+    }
+    /* order: release; pairs with acquire in length(); the slot was read */
+    return atomic_compare_exchange_strong_explicit(&omp->queue->head, head, *head + 1,
+                                                   memory_order_acq_rel, memory_order_acquire);
+}
+
+static struct twini_omp_job *take(struct twini_omp *omp)
+{
+    struct twini_omp_queue *queue = omp->queue;
     /* relaxed: the compare-and-swap will tell if it was old */
     size_t head = atomic_load_explicit(&queue->head, memory_order_relaxed);
     for (;;) {
@@ -82,11 +110,20 @@ static struct twini_omp_job *take(struct twini_omp_queue *queue)
             return NULL;
         struct twini_omp_job *job =
             atomic_load_explicit(&queue->slots[head & queue->mask], memory_order_relaxed);
-        /* order: release; pairs with acquire in is_full(); the slot was read */
-        if (atomic_compare_exchange_weak_explicit(&queue->head, &head, head + 1,
-                                                  memory_order_acq_rel, memory_order_acquire))
+        if (move_head(omp, &head))
             return job;
     }
+}
+
+/* Takes this call, if it is the next; the caller's. */
+static bool take_this(struct twini_omp *omp, const struct twini_omp_job *job)
+{
+    struct twini_omp_queue *queue = omp->queue;
+    /* relaxed: tail and slots are the caller's own; head as in take() */
+    size_t head = atomic_load_explicit(&queue->head, memory_order_relaxed);
+    return head != atomic_load_explicit(&queue->tail, memory_order_relaxed) &&
+           job == atomic_load_explicit(&queue->slots[head & queue->mask], memory_order_relaxed) &&
+           move_head(omp, &head);
 }
 
 /* One more worker, if there are fewer than the team has threads beside the caller. */
@@ -103,7 +140,7 @@ static bool enlist(struct twini_omp *omp)
 
 static bool run_next(struct twini_omp *omp)
 {
-    struct twini_omp_job *job = omp->queue ? take(omp->queue) : NULL;
+    struct twini_omp_job *job = omp->queue ? take(omp) : NULL;
     if (!job)
         return false;
     twini_omp_job_run(job);
@@ -111,12 +148,15 @@ static bool run_next(struct twini_omp *omp)
     return true;
 }
 
-static void put(struct twini_omp_queue *queue, struct twini_omp_job *job)
+static void put(struct twini_omp *omp, struct twini_omp_job *job)
 {
+    struct twini_omp_queue *queue = omp->queue;
     size_t tail = atomic_load_explicit(&queue->tail, memory_order_relaxed); /* ours */
     atomic_store_explicit(&queue->slots[tail & queue->mask], job, memory_order_relaxed);
-    /* order: seq_cst; publishes the call, and is half of the handshake of is_empty() */
-    atomic_store_explicit(&queue->tail, tail + 1, memory_order_seq_cst);
+    if (is_alone(omp)) /* relaxed: the start of workers orders it */
+        atomic_store_explicit(&queue->tail, tail + 1, memory_order_relaxed);
+    else /* order: seq_cst; publishes the call, and is half of the handshake of is_empty() */
+        atomic_store_explicit(&queue->tail, tail + 1, memory_order_seq_cst);
 }
 
 /* report: begin executor */
@@ -151,21 +191,21 @@ int twini_omp_submit(struct twin_pool *pool, const struct twin_call *call, bool 
         return twini_pool_fail(pool, omp->broken, &omp->broken_failure);
     if (!omp->queue)
         omp->queue = queue_make(pool->options.max_pending);
-    if (omp->queue && !may_wait && length(omp->queue) >= omp->queue->capacity)
+    if (omp->queue && !may_wait && is_full(omp->queue))
         return TWIN_EAGAIN;
     struct twini_omp_job *job = omp->queue ? twini_omp_job_make(omp, call, false) : NULL;
     if (!job)
         return twini_pool_fail(pool, TWIN_ENOMEM, &no_failure);
     *future = &job->future;
     twini_omp_retire(&omp->queued, omp->queued.count >= 2 * omp->queue->capacity);
-    while (length(omp->queue) >= omp->queue->capacity)
+    while (is_full(omp->queue))
         if (omp->in_scope)
             (void)run_next(omp);
         else
             (void)twini_omp_run_kept(omp, NULL);                 /* an error is in the futures */
     atomic_store_explicit(&job->tasks, 1, memory_order_relaxed); /* put() orders it */
     twini_omp_push(&omp->queued, job);
-    put(omp->queue, job);
+    put(omp, job);
     if (omp->in_scope)
         start_worker(omp);
     return 0;
@@ -358,6 +398,15 @@ int twini_omp_executor_map(struct twin_pool *pool, const struct twin_map *map,
 
 /* ---- all that is submitted ---------------------------------------------------------------- */
 
+bool twini_omp_executor_run_next(struct twini_omp *omp, struct twini_omp_job *job)
+{
+    if (!omp->queue || !take_this(omp, job))
+        return false;
+    twini_omp_job_run(job);
+    twini_omp_job_let_go(job);
+    return true;
+}
+
 bool twini_omp_executor_step(struct twini_omp *omp)
 {
     if (run_next(omp))
@@ -394,7 +443,7 @@ void twini_omp_executor_drain(struct twini_omp *omp)
 void twini_omp_executor_fail(struct twini_omp *omp, int error)
 {
     struct twini_omp_job *job;
-    while (omp->queue && (job = take(omp->queue)) != NULL) {
+    while (omp->queue && (job = take(omp)) != NULL) {
         if (twini_future_start(&job->future))
             twini_future_finish(&job->future, error, &omp->broken_failure);
         twini_omp_job_let_go(job);

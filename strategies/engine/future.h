@@ -37,10 +37,12 @@ struct twin_future {
     struct twin_pool *pool; /* not to be followed once the future has an outcome */
     void *result;           /* NULL, inline_result, or malloc'd */
     size_t result_size;
-    struct twin_failure failure;      /* written only with an error */
     struct twini_hook *_Atomic hooks; /* or the mark that the list is closed */
     _Atomic unsigned callbacks;       /* registered, and not run yet */
-    _Alignas(16) unsigned char inline_result[TWINI_INLINE_RESULT];
+    union {                           /* thousands may be in flight: no line of theirs in vain */
+        _Alignas(16) unsigned char inline_result[TWINI_INLINE_RESULT];
+        struct twin_failure failure; /* with an error, and then there is no result */
+    };
 };
 
 /* Initialises with two references, the owner's and the engine's. Returns 0 or TWIN_ENOMEM. */

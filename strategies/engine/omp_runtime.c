@@ -244,7 +244,7 @@ static bool work_a_bit(struct twini_omp *omp, struct twini_omp_job **own,
                        struct twini_omp_job **others)
 {
     if (*own) {
-        if (!twini_omp_job_step(*own))
+        if (twini_omp_executor_run_next(omp, *own) || !twini_omp_job_step(*own))
             *own = NULL;
         return true;
     }

@@ -25,14 +25,15 @@ struct twini_omp_chunks {
     int code;                          /* of that item; written under a critical section */
 };
 
-/* A single call's future, or the head of a map's. Copies of item and context lie behind it. */
+/* A single call's future, or the head of a map's. Copies of item and context lie behind it. What is
+ * needed of a call that runs at once stands in the first two cache lines. */
 struct twini_omp_job {
     struct twin_future future; /* first: the owner's handle is the same address */
     struct twini_omp_job *next;
     struct twini_omp *omp;
-    _Atomic size_t tasks; /* that still point here; each lets go as the last thing it does */
     bool small;           /* of a slab */
     bool unmarked;        /* in omp->unmarked */
+    _Atomic size_t tasks; /* that still point here; each lets go as the last thing it does */
     struct twini_omp_job *next_unmarked;
     twin_task *task;
     void *context;
@@ -199,6 +200,8 @@ int twini_omp_executor_map(struct twin_pool *pool, const struct twin_map *map,
 bool twini_omp_executor_idle(const struct twini_omp *omp);
 /* Inside a region: starts worker tasks for what is queued, and for open iterators. */
 void twini_omp_executor_launch(struct twini_omp *omp);
+/* The caller runs this call off the queue, if it is the next there: so nothing of it stays behind. */
+bool twini_omp_executor_run_next(struct twini_omp *omp, struct twini_omp_job *job);
 /* A waiting caller works too: runs one call off the queue or, in a team of one, where nobody else
  * would, a chunk of an open map. False: there is nothing. */
 bool twini_omp_executor_step(struct twini_omp *omp);
