@@ -2,8 +2,13 @@
  *
  * bare_for is what map is compared with, bare_task (task + taskwait) apply, bare_tasks apply_async.
  * Tasks are created by thread 0 inside one region; the others pick them up at the region's barrier.
+ * A task squares an item and stores it, as everywhere; it has no copy, no future and no outcome.
+ *
  * Beyond 64 x threads outstanding tasks libgomp runs a task in its submitter: that is part of its
- * price. */
+ * price. So most of bare_tasks is not deferred: in a team of one, where nobody takes a task before
+ * the taskwait, 65 are, and of 200 000 the other 199 935 are calls through GOMP_task; in a team of
+ * two 129, and as many more as the other thread takes. apply_async has the same threads and the
+ * same limit. A bare_task is always deferred, and nearly always run by thread 0 in its taskwait. */
 #include <omp.h>
 #include <stdlib.h>
 
