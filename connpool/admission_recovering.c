@@ -1,31 +1,34 @@
-/* admission_recovering.c: a semaphore admits, the slots' words decide, a reaper repairs.
+/* admission_recovering.c: a semaphore whose permits have owners: each free slot is one.
  *
  *   acquire   intent := 1                            (in a client entry, one for each lease)
- *             wait for a permit                      (deadline on the monotonic clock)
  *             scan: compare-and-swap a slot {e, free} -> {e + 1, me}
- *             nothing found: scan again, until a slot is found or two scans in a row saw the same
- *             epochs: then the pool is provably full: drop the permit, wait again
- *   release   slot {e, me} -> {e, free}              (fails: released before; report, do not post)
- *             post
+ *             nothing found: join the bell; scan again; nothing: sleep until it rings, or for a
+ *             while (deadline on the monotonic clock), and begin with join again
+ *             whoever joined and was not woken leaves the bell
+ *   release   slot {e, me} -> {e, free}              (fails: released before; report, do not ring)
+ *             ring, if anybody has joined
  *             intent := 0
  *   give up   intent := 0
  *   reaper    in reaper.c
  *
+ * The textbook's semaphore (admission_bare.c) keeps a count beside the slots: two atomic operations
+ * more for each lease, and a second truth, which a death between the two makes false. Here taking
+ * the slot is taking the permit. The kernel is asked only by who finds nothing, and for those.
+ *
  * Invariants, with a SIGKILL allowed between any two instructions:
  *   At most N hold: a holder is a slot's word, and there are N.
- *   The count of permits may be too high, never too low (reaper.c says of what), so a free slot
- * never stays out of reach. Dropping a permit is safe only when the pool is provably full. One
- * failed scan is no proof: A is seen held; A is freed, and its permit taken by another who takes B;
- * B is seen held; now A is free and the last permit dropped. But epochs only grow, so two scans
- * with the same sum of epochs saw the same leases, and between them all slots were held at once;
- * what came free later brings its own post. The epochs together are the generation of the pool: a
- *   counter of releases would say the same, and cost each release one more atomic operation.
- *   Intent is set before a permit can be had and cleared after the post: what a dead client may
- *   have taken along is always announced.
+ *   No free slot stays out of reach of a sleeper: it joined before it looked, and whoever frees a
+ * slot looks for sleepers after that. One of the two sees the other.
+ *   Intent is set before a slot can be had and cleared after the ring: what a dead client may have
+ * taken along, a slot or a wake-up, is always announced.
+ *   To find nothing in one scan proves nothing: A is seen held; A is freed and B taken; B is seen
+ * held. Sleepers need no proof, since that release rings. But who is told that none was free, is
+ * told so after two scans with the same sum of epochs: epochs only grow, so both saw the same
+ * leases, and between them all slots were held at once.
  * tests/test_connpool_model.c searches every interleaving of small cases, with deaths at each step.
- * Progress: lock-free with a permit; a scan repeats only because other clients took slots.
+ * Progress: lock-free while a slot is free; a scan repeats only because other clients took slots.
  * Source: the double collect of Afek, Attiya, Dolev, Gafni, Merritt, Shavit, "Atomic snapshots of
- * shared memory", J. ACM 40(4), 1993. */
+ * shared memory", J. ACM 40(4), 1993; bell.h. */
 #include "fault.h"
 #include "internal.h"
 #include "slots.h"
@@ -43,107 +46,119 @@ static bool is_closed(struct connpool_shared *shared)
     return atomic_load_explicit(&shared->closed, memory_order_acquire) != 0;
 }
 
-/* With a permit in hand. Returns the slot, or -1: provably full. */
-static int scan(struct twin_connpool *pool, struct client *me)
+static int scan_once(struct twin_connpool *pool, struct client *me, uint64_t *generation)
 {
-    struct connpool_shared *shared = pool->shared;
-    uint64_t number = twini_client_number(pool, me);
     /* relaxed: this entry's own note */
     unsigned start = atomic_load_explicit(&me->last_slot, memory_order_relaxed);
+    int slot = twini_slot_take(pool->shared, twini_client_number(pool, me), start, generation);
 
-    for (uint64_t before = UINT64_MAX, now;; before = now) {
-        int slot = twini_slot_take(shared, number, start, &now);
-
-        if (slot >= 0) {
-            atomic_store_explicit(&me->last_slot, (unsigned)slot, memory_order_relaxed);
-            return slot;
-        }
-        if (now == before)
-            return -1;
-    }
+    if (slot >= 0 && (unsigned)slot != start)
+        atomic_store_explicit(&me->last_slot, (unsigned)slot, memory_order_relaxed);
+    return slot < 0 ? TWIN_EAGAIN : slot;
 }
 
-/* With a permit in hand. Returns 0 with a slot, TWIN_ECLOSED, or TWIN_EAGAIN: permit dropped. */
-static int use_permit(struct twin_connpool *pool, struct client *me, unsigned *slot)
+/* Returns the slot, or TWIN_EAGAIN: provably, all were held at one moment. */
+static int scan(struct twin_connpool *pool, struct client *me)
 {
-    int found;
+    uint64_t before = UINT64_MAX, now;
+    int slot;
 
-    FAULT("permit_taken");
-    if (is_closed(pool->shared)) {
-        twini_permit_post(pool->shared); /* wakes the next one, who does the same */
-        return TWIN_ECLOSED;
-    }
-    found = scan(pool, me);
-    if (found < 0)
-        return TWIN_EAGAIN;
-    *slot = (unsigned)found;
-    return 0;
+    while ((slot = scan_once(pool, me, &now)) < 0 && now != before)
+        before = now;
+    return slot;
 }
 
-static int take_now(struct twin_connpool *pool, struct client *me, unsigned *slot)
-{
-    int status = TWIN_EAGAIN;
-
-    while (status == TWIN_EAGAIN && twini_permit_try(pool->shared))
-        status = use_permit(pool, me, slot);
-    return status;
-}
-
-/* Until a slot, the deadline or the end. Sleeps in slices, between which it looks for the dead. */
+/* Until a slot, the deadline or the end: a slot, or a twin_error; TWIN_EAGAIN for the deadline.
+ * Sleeps in slices, between which it looks for the dead. */
 static int take_later(struct twin_connpool *pool, struct client *me, int64_t start_ns,
-                      int64_t deadline_ns, unsigned *slot)
+                      int64_t deadline_ns)
 {
+    struct bell *bell = &pool->shared->bell;
     int64_t slice_ns = FIRST_SLICE_NS;
+    uint64_t unproven;
 
     for (int64_t now_ns = start_ns;;) {
         int64_t until_ns = deadline_ns - now_ns < slice_ns ? deadline_ns : now_ns + slice_ns;
-        int status = TWIN_EAGAIN;
+        uint32_t rings = twini_bell_join(bell);
+        int found = is_closed(pool->shared) ? TWIN_ECLOSED : scan_once(pool, me, &unproven);
 
         FAULT("before_wait");
-        if (is_closed(pool->shared))
-            return TWIN_ECLOSED;
-        if (twini_permit_wait(pool->shared, until_ns))
-            status = use_permit(pool, me, slot);
-        if (status != TWIN_EAGAIN)
-            return status;
+        if (found != TWIN_EAGAIN || now_ns >= deadline_ns ||
+            !twini_bell_sleep(bell, rings, until_ns))
+            twini_bell_leave(bell, rings);
+        if (found != TWIN_EAGAIN)
+            return found;
+        if (now_ns >= deadline_ns)
+            return TWIN_EAGAIN;
+        FAULT("woken");
         now_ns = twini_now_ns();
         twini_reap_if_due(pool, now_ns);
-        if (now_ns >= deadline_ns)
-            return take_now(pool, me, slot);
         if (now_ns >= until_ns && slice_ns < LAST_SLICE_NS)
             slice_ns *= 2;
     }
 }
 
-static int wait_for_slot(struct twin_connpool *pool, struct client *me, int64_t timeout_ns,
-                         unsigned *slot)
+/* Returns the slot, or a twin_error. */
+static int wait_for_slot(struct twin_connpool *pool, struct client *me, int64_t timeout_ns)
 {
     struct connpool_shared *shared = pool->shared;
     int64_t start_ns = twini_now_ns();
-    int cancel_state, status;
+    int cancel_state, found;
 
     /* relaxed: for pictures only */
     atomic_store_explicit(&me->waiting_since_ns, start_ns, memory_order_relaxed);
     twini_wait_begin(pool, &cancel_state);
-    status = take_later(pool, me, start_ns, twini_deadline_ns(start_ns, timeout_ns), slot);
+    found = take_later(pool, me, start_ns, twini_deadline_ns(start_ns, timeout_ns));
     atomic_store_explicit(&me->waiting_since_ns, 0, memory_order_relaxed);
-    if (status == 0)
+    if (found >= 0) {
         twini_wait_record(shared, twini_now_ns() - start_ns);
-    else if (status == TWIN_EAGAIN)
+    } else if (found == TWIN_EAGAIN) {
         atomic_fetch_add_explicit(&shared->timed_out, 1, memory_order_relaxed);
-    if (status) {
-        FAULT("giving_up");
-        twini_client_idle(me);
+        found = TWIN_ETIMEOUT;
     }
+    if (found < 0)
+        FAULT("giving_up");
     twini_wait_end(pool, cancel_state);
-    return status == TWIN_EAGAIN ? TWIN_ETIMEOUT : status;
+    return found;
+}
+
+/* Where this client was last, nobody else need have been. Returns the slot, or TWIN_EAGAIN. */
+static inline int take_last(struct twin_connpool *pool, struct client *me)
+{
+    struct connpool_shared *shared = pool->shared;
+    /* relaxed: this entry's own note */
+    unsigned slot = atomic_load_explicit(&me->last_slot, memory_order_relaxed);
+    uint64_t word;
+
+    if (slot >= shared->connections ||
+        !twini_slot_try(&shared->slots[slot], twini_client_number(pool, me), &word))
+        return TWIN_EAGAIN;
+    if (word_epoch(word) % HIGH_WATER_EVERY == 0)
+        twini_high_water_update(shared);
+    return (int)slot;
+}
+
+/* Out of line: the way through acquire() that meets nobody needs neither its registers nor its
+ * stack. */
+__attribute__((noinline)) static int take_another(struct twin_connpool *pool, struct client *me,
+                                                  int64_t timeout_ns, bool *waited)
+{
+    int found = scan(pool, me);
+
+    if (found == TWIN_EAGAIN && timeout_ns == 0 && twini_reap_if_due(pool, twini_now_ns()))
+        found = scan(pool, me);
+    if (found == TWIN_EAGAIN && timeout_ns != 0) {
+        *waited = true;
+        found = wait_for_slot(pool, me, timeout_ns);
+    }
+    return found;
 }
 
 static int acquire(struct twin_connpool *pool, int64_t timeout_ns, unsigned *slot)
 {
     struct client *me;
     bool waited = false;
-    int status;
+    int found;
 
     if (is_closed(pool->shared))
         return TWIN_ECLOSED;
@@ -152,18 +167,16 @@ static int acquire(struct twin_connpool *pool, int64_t timeout_ns, unsigned *slo
     if (!me)
         return TWIN_ENOMEM;
     FAULT("intent_set");
-    status = take_now(pool, me, slot);
-    if (status == TWIN_EAGAIN && timeout_ns == 0 && twini_reap_if_due(pool, twini_now_ns()))
-        status = take_now(pool, me, slot);
-    if (status == TWIN_EAGAIN && timeout_ns != 0) {
-        waited = true;
-        status = wait_for_slot(pool, me, timeout_ns, slot);
-    } else if (status) {
+    found = take_last(pool, me);
+    if (found < 0)
+        found = take_another(pool, me, timeout_ns, &waited);
+    if (found < 0) {
         twini_client_idle(me);
+        return found;
     }
-    if (status == 0)
-        twini_slot_count(&pool->shared->slots[*slot], waited);
-    return status;
+    *slot = (unsigned)found;
+    twini_slot_count(&pool->shared->slots[found], waited);
+    return 0;
 }
 
 static int release(struct twin_connpool *pool, unsigned index, uint64_t word)
@@ -174,8 +187,8 @@ static int release(struct twin_connpool *pool, unsigned index, uint64_t word)
     if (!twini_slot_free(&shared->slots[index], word, word_epoch(word)))
         return TWIN_EDONE;
     FAULT("slot_freed");
-    twini_permit_post(shared);
-    FAULT("posted");
+    twini_bell_ring(&shared->bell);
+    FAULT("rang");
     twini_client_idle(me);
     return 0;
 }

@@ -11,25 +11,7 @@
  * still says that it is in use. */
 #include "internal.h"
 
-/* Where this thread found an entry last; only a hint, of whichever pool. Its address is the thread.
- */
-static _Thread_local unsigned hint;
-
-/* Sets intent if the entry is this thread's and idle. */
-static bool declare_intent(struct client *client, uint64_t self)
-{
-    /* relaxed: only this thread can have written these two together */
-    if (atomic_load_explicit(&client->owner, memory_order_relaxed) != self ||
-        atomic_load_explicit(&client->thread, memory_order_relaxed) != (uintptr_t)&hint)
-        return false;
-    /* order: acquire; pairs with the release in twini_client_idle(), perhaps of another thread */
-    if (atomic_load_explicit(&client->intent, memory_order_acquire) != 0)
-        return false;
-    /* order: release; it comes before the wait for a permit in the order of this thread, and that
-     * is all the reaper needs: what a dead process did is complete when it is seen dead */
-    atomic_store_explicit(&client->intent, 1, memory_order_release);
-    return true;
-}
+_Thread_local unsigned twini_client_hint;
 
 static void raise_clients_seen(struct connpool_shared *shared, unsigned seen)
 {
@@ -57,8 +39,9 @@ static void bind(struct twin_connpool *pool, struct client *client, uint64_t sel
     }
     if (atomic_load_explicit(&client->owner, memory_order_relaxed) == self)
         /* relaxed: it only decides between threads of this process */
-        atomic_compare_exchange_strong_explicit(&client->thread, &no_thread, (uintptr_t)&hint,
-                                                memory_order_relaxed, memory_order_relaxed);
+        atomic_compare_exchange_strong_explicit(&client->thread, &no_thread,
+                                                (uintptr_t)&twini_client_hint, memory_order_relaxed,
+                                                memory_order_relaxed);
 }
 
 static struct client *find_entry(struct twin_connpool *pool, uint64_t self)
@@ -67,23 +50,19 @@ static struct client *find_entry(struct twin_connpool *pool, uint64_t self)
         struct client *client = &pool->clients[i];
 
         bind(pool, client, self);
-        if (declare_intent(client, self)) {
-            hint = i;
+        if (twini_client_declare(client, self)) {
+            twini_client_hint = i;
             return client;
         }
     }
     return NULL;
 }
 
-/* Returns an entry with its intent declared, or NULL: all are in use by the living. */
-struct client *twini_client_claim(struct twin_connpool *pool)
+struct client *twini_client_find(struct twin_connpool *pool)
 {
     uint64_t self = twini_identity(pool);
-    struct client *client = &pool->clients[hint < pool->shared->clients ? hint : 0];
+    struct client *client = find_entry(pool, self);
 
-    if (declare_intent(client, self))
-        return client;
-    client = find_entry(pool, self);
     if (!client) {
         twini_reap(pool);
         client = find_entry(pool, self);

@@ -128,10 +128,11 @@ static void sleep_a_moment(void)
 
 static void end_admission(struct twin_connpool *pool)
 {
-    /* order: release; pairs with the acquire of each is-closed look. One permit wakes one waiter,
-     * who posts for the next. */
+    /* order: release; pairs with the acquire of each is-closed look. Bare: one permit wakes one
+     * waiter, who posts for the next. */
     atomic_store_explicit(&pool->shared->closed, 1, memory_order_release);
     twini_permit_post(pool->shared);
+    twini_bell_ring_all(&pool->shared->bell);
 }
 
 int twin_connpool_shutdown(struct twin_connpool *pool, int64_t timeout_ns)
@@ -180,8 +181,12 @@ static void drop_connection(struct twin_connpool *pool, struct connection *conne
     connection->handle = NULL;
 }
 
+/* These two are seldom needed, and then a call more is nothing: out of line, they leave their
+ * registers to the short way through acquire and release. */
+#define OUT_OF_LINE __attribute__((noinline))
+
 /* Makes this process's connection for the slot usable. Returns the driver's code. */
-static int ready_connection(struct twin_connpool *pool, unsigned slot)
+OUT_OF_LINE static int ready_connection(struct twin_connpool *pool, unsigned slot)
 {
     struct connection *connection = &pool->process->connections[slot];
 
@@ -197,7 +202,7 @@ static int ready_connection(struct twin_connpool *pool, unsigned slot)
 /* Brings the connection back to its first state for the next holder. Before that it claims the
  * release: raising the epoch makes the lease stale, so that of two threads that release the same
  * lease only one touches the connection. */
-static int reset_connection(struct twin_connpool *pool, unsigned index, uint64_t *word)
+OUT_OF_LINE static int reset_connection(struct twin_connpool *pool, unsigned index, uint64_t *word)
 {
     struct connection *connection = &pool->process->connections[index];
     uint64_t claimed = word_make(word_epoch(*word) + 1, word_client(*word));
@@ -260,13 +265,14 @@ static int get_lease(struct twin_connpool *pool, struct twin_lease *lease, int64
     status = pool->admission->acquire(pool, timeout_ns, &index);
     if (status)
         return status;
-    twini_high_water_update(pool->shared);
     /* relaxed: written by this thread's own compare-and-swap */
     word = atomic_load_explicit(&pool->shared->slots[index].word, memory_order_relaxed);
-    lease->driver_code = ready_connection(pool, index);
-    if (lease->driver_code) {
-        give_back(pool, index, word);
-        return TWIN_ETASK;
+    if (!pool->process->connections[index].handle || pool->ping_idle_ns) {
+        lease->driver_code = ready_connection(pool, index);
+        if (lease->driver_code) {
+            give_back(pool, index, word);
+            return TWIN_ETASK;
+        }
     }
     lease->slot = index;
     lease->epoch = word_epoch(word);
@@ -318,7 +324,8 @@ int twin_connpool_release(struct twin_connpool *pool, struct twin_lease *lease)
 
     if (status)
         return status;
-    status = reset_connection(pool, lease->slot, &word);
+    if (pool->driver.reset || pool->ping_idle_ns)
+        status = reset_connection(pool, lease->slot, &word);
     if (status == 0)
         status = give_back(pool, lease->slot, word);
     *lease = (struct twin_lease){0};

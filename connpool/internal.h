@@ -11,6 +11,7 @@
 #ifndef TWINI_CONNPOOL_INTERNAL_H
 #define TWINI_CONNPOOL_INTERNAL_H
 
+#include "bell.h"
 #include "process.h"
 
 #include <assert.h>
@@ -63,9 +64,11 @@ struct connpool_shared {
     unsigned connections;
     unsigned clients;
     _Atomic unsigned high_water;
-    /* What each acquire and each release changes. */
-    alignas(CONNPOOL_LINE_BYTES) sem_t permits;
-    _Atomic unsigned closed; /* shutdown 0 -> 1 / all */
+    /* Bare: what each acquire and each release changes. Recovering: read by each, changed only when
+     * somebody waits. */
+    alignas(CONNPOOL_LINE_BYTES) sem_t permits; /* bare */
+    struct bell bell;                           /* recovering */
+    _Atomic unsigned closed;                    /* shutdown 0 -> 1 / all */
     /* Who looks for the dead. */
     alignas(CONNPOOL_LINE_BYTES) _Atomic uint64_t reaper; /* the process that reaps, or 0 */
     _Atomic int64_t next_look_ns;                         /* not before this, but on demand */
@@ -84,7 +87,7 @@ static_assert(sizeof(struct client) == CONNPOOL_LINE_BYTES, "a client is a cache
 static_assert(offsetof(struct connpool_shared, reaper) -
                       offsetof(struct connpool_shared, permits) ==
                   CONNPOOL_LINE_BYTES,
-              "semaphore and closed share one line");
+              "semaphore, bell and closed share one line");
 
 struct connection {
     void *handle;    /* the slot's holder / the slot's next holder in this process */
@@ -146,7 +149,7 @@ static inline struct client *twini_client_of(const struct twin_connpool *pool, u
 
 static inline void twini_client_idle(struct client *client)
 {
-    /* order: release; pairs with the acquire in declare_intent() */
+    /* order: release; pairs with the acquire in twini_client_declare() */
     atomic_store_explicit(&client->intent, 0, memory_order_release);
 }
 
@@ -183,18 +186,9 @@ static inline uint64_t twini_identity(struct twin_connpool *pool)
 
 /* slots.c */
 unsigned twini_slots_active(struct connpool_shared *shared);
-void twini_high_water_raise(struct connpool_shared *shared, unsigned seen);
+void twini_high_water_update(struct connpool_shared *shared);
 
-static inline void twini_high_water_update(struct connpool_shared *shared)
-{
-    /* relaxed: a statistic */
-    unsigned seen = atomic_load_explicit(&shared->high_water, memory_order_relaxed);
-
-    if (seen < shared->connections && twini_permits(shared) + seen < shared->connections)
-        twini_high_water_raise(shared, seen);
-}
-
-/* permit.c: the only place that waits */
+/* permit.c: the only place that waits on the semaphore, and what all waits have in common */
 bool twini_permit_wait(struct connpool_shared *shared, int64_t deadline_ns);
 int64_t twini_deadline_ns(int64_t now_ns, int64_t timeout_ns);
 void twini_wait_begin(struct twin_connpool *pool, int *cancel_state);
@@ -202,8 +196,39 @@ void twini_wait_end(struct twin_connpool *pool, int cancel_state);
 void twini_wait_record(struct connpool_shared *shared, int64_t waited_ns);
 
 /* client.c */
-struct client *twini_client_claim(struct twin_connpool *pool);
+/* An entry with its intent declared, or NULL: all are in use by the living. */
+struct client *twini_client_find(struct twin_connpool *pool);
 void twini_client_unbind(struct client *client);
+
+/* Where this thread found an entry last; only a hint, of whichever pool. Its address is the thread.
+ */
+extern _Thread_local unsigned twini_client_hint;
+
+/* Sets intent if the entry is this thread's and idle. */
+static inline bool twini_client_declare(struct client *client, uint64_t self)
+{
+    /* relaxed: only this thread can have written these two together */
+    if (atomic_load_explicit(&client->owner, memory_order_relaxed) != self ||
+        atomic_load_explicit(&client->thread, memory_order_relaxed) !=
+            (uintptr_t)&twini_client_hint)
+        return false;
+    /* order: acquire; pairs with the release in twini_client_idle(), perhaps of another thread */
+    if (atomic_load_explicit(&client->intent, memory_order_acquire) != 0)
+        return false;
+    /* order: release; it comes before the look at the slots in the order of this thread, and that
+     * is all the reaper needs: what a dead process did is complete when it is seen dead */
+    atomic_store_explicit(&client->intent, 1, memory_order_release);
+    return true;
+}
+
+/* As twini_client_find(), which it seldom needs. */
+static inline struct client *twini_client_claim(struct twin_connpool *pool)
+{
+    unsigned hint = twini_client_hint;
+    struct client *client = &pool->clients[hint < pool->shared->clients ? hint : 0];
+
+    return twini_client_declare(client, twini_identity(pool)) ? client : twini_client_find(pool);
+}
 
 /* reaper.c */
 unsigned twini_reap(struct twin_connpool *pool);

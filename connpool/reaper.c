@@ -5,20 +5,18 @@
  * finds a dead identity there takes over. For each entry of a dead owner with intent set:
  *
  *     free its slot, if it has one (the slots' words say so), epoch + 1   1
- *     post exactly one permit                                             2
+ *     ring the bell for one sleeper                                       2
  *     intent := 0                                                         3
  *     thread := 0, owner := 0: the entry is anybody's                     4
  *
  * Invariants:
- *   permits + clients that hold a permit and still look for a slot + releases and entries of the
- * dead that have yet to post  >=  free slots.  The count may be too high, never too low: a permit
- * too many costs one client two scans that find the pool full, and is dropped; one too few would be
- *   lost for ever.
+ *   A slot is free when its word says so, and nothing else counts it: no permit can be lost. What a
+ * death can take along is a wake-up: of a holder that freed its slot and did not ring, of a sleeper
+ * that was woken and did not look. Both have their intent set, so step 2 wakes the next sleeper in
+ * their stead; if that was not due, it looks once in vain.
  *   Killed at any step, the next reaper begins at 1 with the same entry: 1 repeated finds nothing,
- * 2 repeated posts a permit too many, and after 3 only 4 is left to do. Post before intent: else a
- * death between them would lose the permit. A dead client with a permit but no slot, or asleep in
- * the wait, gets one post too: whether it took a permit nobody can tell. It also wakes the next
- * sleeper if the dead one had been woken. */
+ * 2 repeated wakes one too many, and after 3 only 4 is left to do. Ring before intent: else a death
+ * between them would lose the wake-up. */
 #include "fault.h"
 #include "internal.h"
 #include "slots.h"
@@ -58,8 +56,8 @@ void twini_recover(struct twin_connpool *pool, struct client *client)
             atomic_fetch_add_explicit(&shared->recovered, 1, memory_order_relaxed);
     }
     FAULT("reaper_freed");
-    twini_permit_post(shared);
-    FAULT("reaper_posted");
+    twini_bell_ring_for_the_dead(&shared->bell);
+    FAULT("reaper_rang");
     atomic_store_explicit(&client->waiting_since_ns, 0, memory_order_relaxed);
     twini_client_idle(client);
     FAULT("reaper_cleared");

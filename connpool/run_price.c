@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 enum { SEM, BARE, RECOVERING, SEM_AGAIN, WAYS };
-enum { ROUNDS = 11, PAIR = 2 };
+enum { ROUNDS = 11, BLOCKS = 41, PAIR = 2 };
 
 static const char *const alone_key[WAYS] = {"sem_pair_ns", "bare_pair_ns", "recovering_pair_ns",
                                             "sem_again_pair_ns"};
@@ -91,11 +91,11 @@ static int loop_pool(struct twin_connpool *pool, unsigned operations)
     return failed;
 }
 
-static int loop(const struct price *price, int way)
+static int loop(const struct price *price, int way, unsigned operations)
 {
     if (price->pools[way])
-        return loop_pool(price->pools[way], price->operations);
-    loop_sem(&price->shared->permits, price->operations);
+        return loop_pool(price->pools[way], operations);
+    loop_sem(&price->shared->permits, operations);
     return 0;
 }
 
@@ -110,7 +110,7 @@ static int loop_beside(const struct price *price, int way, int worker)
         sched_yield();
     /* relaxed: read after the workers were waited for */
     atomic_store_explicit(&price->shared->start_ns[worker], twini_now_ns(), memory_order_relaxed);
-    failed = loop(price, way);
+    failed = loop(price, way, price->operations);
     atomic_store_explicit(&price->shared->end_ns[worker], twini_now_ns(), memory_order_relaxed);
     return failed;
 }
@@ -118,12 +118,46 @@ static int loop_beside(const struct price *price, int way, int worker)
 /* ---- one measurement: ns per pair, or -1
  * --------------------------------------------------------- */
 
-static double measure_alone(const struct price *price, int way)
+static int ascending(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+
+    return (a > b) - (a < b);
+}
+
+/* Of an odd number of values. Sorts them. */
+static double median(double *values, size_t count)
+{
+    qsort(values, count, sizeof *values, ascending);
+    return values[count / 2];
+}
+
+static double measure_block(const struct price *price, int way, unsigned operations)
 {
     int64_t start_ns = twini_now_ns();
-    int failed = loop(price, way);
+    int failed = loop(price, way, operations);
 
-    return failed ? -1 : (double)(twini_now_ns() - start_ns) / price->operations;
+    return failed ? -1 : (double)(twini_now_ns() - start_ns) / operations;
+}
+
+/* One round of all ways, in turns of a block each: what interrupts a block spoils that one only. */
+static int measure_alone(const struct price *price, int first, double ns[WAYS])
+{
+    unsigned operations = price->operations / BLOCKS ? price->operations / BLOCKS : 1;
+    double block_ns[WAYS][BLOCKS];
+
+    for (int b = 0; b < BLOCKS; b++) {
+        for (int k = 0; k < WAYS; k++) {
+            int way = (first + b + k) % WAYS;
+
+            block_ns[way][b] = measure_block(price, way, operations);
+            if (block_ns[way][b] < 0)
+                return -1;
+        }
+    }
+    for (int way = 0; way < WAYS; way++)
+        ns[way] = median(block_ns[way], BLOCKS);
+    return 0;
 }
 
 static int run_pair_proc(const struct price *price, int way)
@@ -173,35 +207,31 @@ static double measure_contended(const struct price *price, enum twin_backend bac
 /* ---- rounds and medians
  * -------------------------------------------------------------------------- */
 
-static int ascending(const void *left, const void *right)
-{
-    double a = *(const double *)left, b = *(const double *)right;
-
-    return (a > b) - (a < b);
-}
-
-static double median(const double *values)
-{
-    double sorted[ROUNDS];
-
-    for (int i = 0; i < ROUNDS; i++)
-        sorted[i] = values[i];
-    qsort(sorted, ROUNDS, sizeof *sorted, ascending);
-    return sorted[ROUNDS / 2];
-}
-
 static void print_medians(double ns[WAYS][ROUNDS], bool contended)
 {
     for (int way = 0; way < WAYS; way++) {
         double ratio[ROUNDS];
 
-        record_ratio(contended ? contended_key[way] : alone_key[way], median(ns[way]));
-        if (way == SEM)
-            continue;
         for (int r = 0; r < ROUNDS; r++)
             ratio[r] = ns[way][r] / ns[SEM][r];
-        record_ratio(ratio_key[contended][way], median(ratio));
+        if (way != SEM)
+            record_ratio(ratio_key[contended][way], median(ratio, ROUNDS));
     }
+    for (int way = 0; way < WAYS; way++)
+        record_ratio(contended ? contended_key[way] : alone_key[way], median(ns[way], ROUNDS));
+}
+
+static int measure_beside(const struct price *price, enum twin_backend backend, int first,
+                          double ns[WAYS])
+{
+    for (int k = 0; k < WAYS; k++) {
+        int way = (first + k) % WAYS;
+
+        ns[way] = measure_contended(price, backend, way);
+        if (ns[way] < 0)
+            return -1;
+    }
+    return 0;
 }
 
 static int measure_rounds(const struct price *price, enum twin_backend backend, bool contended)
@@ -209,14 +239,15 @@ static int measure_rounds(const struct price *price, enum twin_backend backend, 
     double ns[WAYS][ROUNDS];
 
     for (int r = 0; r < ROUNDS; r++) {
-        for (int k = 0; k < WAYS; k++) {
-            int way = (k + r) % WAYS; /* no way is always first */
+        double round_ns[WAYS];
+        /* no way is always first */
+        int failed = contended ? measure_beside(price, backend, r % WAYS, round_ns)
+                               : measure_alone(price, r % WAYS, round_ns);
 
-            ns[way][r] =
-                contended ? measure_contended(price, backend, way) : measure_alone(price, way);
-            if (ns[way][r] < 0)
-                return -1;
-        }
+        if (failed)
+            return -1;
+        for (int way = 0; way < WAYS; way++)
+            ns[way][r] = round_ns[way];
     }
     print_medians(ns, contended);
     return 0;

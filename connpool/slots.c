@@ -12,10 +12,11 @@ unsigned twini_slots_active(struct connpool_shared *shared)
     return active;
 }
 
-/* Counts the holders, when the semaphore says that there may be more than ever before. */
-void twini_high_water_raise(struct connpool_shared *shared, unsigned seen)
+/* Counts the holders, unless all were in use at once before. */
+void twini_high_water_update(struct connpool_shared *shared)
 {
-    unsigned active = twini_slots_active(shared);
+    unsigned seen = atomic_load_explicit(&shared->high_water, memory_order_relaxed);
+    unsigned active = seen < shared->connections ? twini_slots_active(shared) : 0;
 
     while (active > seen &&
            !atomic_compare_exchange_weak_explicit(&shared->high_water, &seen, active,

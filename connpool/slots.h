@@ -11,6 +11,28 @@
 #include "fault.h"
 #include "internal.h"
 
+/* One lease in so many of a slot looks how many slots are in use. The first one does. */
+#define HIGH_WATER_EVERY 16
+
+/* Takes the slot if it is free. *word is then as it was before; else as the holder made it. */
+static inline bool twini_slot_try(struct slot *slot, uint64_t client, uint64_t *word)
+{
+    /* order: acquire; pairs with the release of the taker: see above */
+    *word = atomic_load_explicit(&slot->word, memory_order_acquire);
+    /* order: acq_rel as above; on failure acquire: another was faster, see what it left */
+    while (word_client(*word) == 0) {
+        if (atomic_compare_exchange_strong_explicit(&slot->word, word,
+                                                    word_make(word_epoch(*word) + 1, client),
+                                                    memory_order_acq_rel, memory_order_acquire)) {
+            FAULT("slot_taken");
+            /* relaxed: for pictures only */
+            atomic_store_explicit(&slot->since_ns, twini_coarse_ns(), memory_order_relaxed);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Tries each slot once, beginning at start. Returns the slot, or -1: each was seen held, and then
  * *generation is the sum of the epochs seen. Epochs only grow: two scans with the same sum saw the
  * same leases, so between them every slot was held at one and the same time. */
@@ -19,23 +41,16 @@ static inline int twini_slot_take(struct connpool_shared *shared, uint64_t clien
 {
     unsigned n = shared->connections;
     unsigned i = start < n ? start : 0;
+    uint64_t word;
 
     *generation = 0;
     for (unsigned tried = 0; tried < n; tried++) {
-        struct slot *slot = &shared->slots[i];
-        /* order: acquire; pairs with the release of the taker: see above */
-        uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
-
-        /* order: acq_rel as above; on failure acquire: another was faster, see what it left */
-        while (word_client(word) == 0) {
-            if (atomic_compare_exchange_strong_explicit(
-                    &slot->word, &word, word_make(word_epoch(word) + 1, client),
-                    memory_order_acq_rel, memory_order_acquire)) {
-                FAULT("slot_taken");
-                /* relaxed: for pictures only */
-                atomic_store_explicit(&slot->since_ns, twini_coarse_ns(), memory_order_relaxed);
-                return (int)i;
-            }
+        if (twini_slot_try(&shared->slots[i], client, &word)) {
+            /* A take that passed held slots may be one too many for the old mark; of the others a
+             * sample will do. */
+            if (tried > 0 || word_epoch(word) % HIGH_WATER_EVERY == 0)
+                twini_high_water_update(shared);
+            return (int)i;
         }
         *generation += word_epoch(word);
         FAULT("mid_scan");
@@ -50,9 +65,10 @@ static inline bool twini_slot_free(struct slot *slot, uint64_t word, uint64_t ne
 {
     /* relaxed: for pictures only. Before the free, while the slot cannot have a new holder. */
     atomic_store_explicit(&slot->since_ns, 0, memory_order_relaxed);
-    /* order: release; pairs with the acquire of the next taker; hands over the connection */
+    /* order: release; pairs with the acquire of the next taker; hands over the connection. And
+     * seq_cst: it comes before the look at the bell (bell.h) */
     return atomic_compare_exchange_strong_explicit(&slot->word, &word, word_make(next_epoch, 0),
-                                                   memory_order_acq_rel, memory_order_relaxed);
+                                                   memory_order_seq_cst, memory_order_relaxed);
 }
 
 /* Counts a lease. Only the holder may: that is why a load and a store are enough. */

@@ -1,8 +1,8 @@
 /* test_connpool_crash.c: SIGKILL at each step of acquire, release and reaper.
  *
  * Built with -DTWIN_FAULTS: a child sets TWIN_FAULT and dies at exactly that step. Afterwards all
- * N must be acquirable, one more must not, and the semaphore may hold at most one permit too many
- * for each death. */
+ * N must be acquirable, one more must not, and the bell may count at most one sleeper too many for
+ * each death, until a release finds nobody asleep. */
 #include "internal.h"
 #include "test_connpool_kit.h"
 
@@ -20,14 +20,13 @@ static const char *fault; /* inherited by fork */
 
 static void expect_whole(struct rig *rig, unsigned deaths)
 {
-    unsigned permits;
+    struct bell *bell = &rig->pool->shared->bell;
 
     twin_connpool_reap(rig->pool, NULL);
-    permits = twini_permits(rig->pool->shared);
-    cr_expect_geq(permits, N, "%s: permits may never be too few", fault);
-    cr_expect_leq(permits, N + deaths, "%s: at most one too many for each death", fault);
+    cr_expect_leq(twini_bell_sleepers(bell), deaths, "%s: at most one too many for each death",
+                  fault);
     cr_expect_eq(acquirable(rig->pool, LONG_ENOUGH_NS), N, "%s: all are there", fault);
-    cr_expect_eq(twini_permits(rig->pool->shared), N, "%s: what was too many is gone", fault);
+    cr_expect_eq(twini_bell_sleepers(bell), 0, "%s: what was too many is gone", fault);
 }
 
 static int work_until_the_fault(struct rig *rig)
@@ -46,8 +45,8 @@ static int work_until_the_fault(struct rig *rig)
 
 Test(connpool_crash, at_each_step_of_acquire_and_release, .timeout = 120)
 {
-    static const char *const steps[] = {"before_intent", "intent_set", "permit_taken", "mid_scan",
-                                        "slot_taken",    "slot_freed", "posted"};
+    static const char *const steps[] = {"before_intent", "intent_set", "mid_scan",
+                                        "slot_taken",    "slot_freed", "rang"};
 
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         struct rig rig = rig_witness(N, TWIN_ADMIT_RECOVERING);
@@ -66,7 +65,7 @@ Test(connpool_crash, at_each_step_of_acquire_and_release, .timeout = 120)
 
 Test(connpool_crash, at_each_step_of_waiting, .timeout = 120)
 {
-    static const char *const steps[] = {"before_wait", "giving_up"};
+    static const char *const steps[] = {"before_wait", "woken", "giving_up"};
 
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         struct rig rig = rig_witness(N, TWIN_ADMIT_RECOVERING);
@@ -84,17 +83,26 @@ Test(connpool_crash, at_each_step_of_waiting, .timeout = 120)
     }
 }
 
-/* The permit comes to a sleeper, who dies before it has a slot. */
-Test(connpool_crash, after_the_wait_with_the_permit_in_hand, .timeout = 60)
+static int wait_until_the_fault(struct rig *rig)
+{
+    struct twin_lease lease;
+
+    setenv("TWIN_FAULT", fault, 1);
+    twin_connpool_acquire(rig->pool, &lease, -1);
+    return raise(SIGKILL); /* it had a slot before it slept: then it dies with that */
+}
+
+/* The bell wakes a sleeper, who dies before it has a slot. */
+Test(connpool_crash, after_the_wake_up_before_it_has_a_slot, .timeout = 60)
 {
     struct rig rig = rig_witness(N, TWIN_ADMIT_RECOVERING);
     struct twin_lease held[N];
     pid_t waiter;
 
-    fault = "permit_taken";
+    fault = "woken";
     for (int k = 0; k < N; k++)
         cr_assert_eq(twin_connpool_acquire(rig.pool, &held[k], 0), 0);
-    waiter = child_start(work_until_the_fault, &rig);
+    waiter = child_start(wait_until_the_fault, &rig);
     await_waiting(rig.pool, 1);
     for (int k = 0; k < N; k++)
         cr_expect_eq(twin_connpool_release(rig.pool, &held[k]), 0);
@@ -196,7 +204,7 @@ static int reap_until_the_fault(struct rig *rig)
 
 Test(connpool_crash, at_each_step_of_the_reaper, .timeout = 120)
 {
-    static const char *const steps[] = {"reaper_locked", "reaper_freed", "reaper_posted",
+    static const char *const steps[] = {"reaper_locked", "reaper_freed", "reaper_rang",
                                         "reaper_cleared"};
 
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {

@@ -7,7 +7,7 @@
  * Words used throughout:
  *   slot        the right to run one connection; there are N, in shared memory
  *   lease       a slot in use: who acquires gets a lease, and gives it back with release
- *   permit      what the semaphore counts; it admits, it does not say which slot
+ *   permit      the right to a slot, not yet to which: what the semaphore of TWIN_ADMIT_BARE counts
  *   connection  what the driver opened for a slot in *this* process. Real connections do not cross
  *               fork, so each process opens its own, at first use; threads of a process share it,
  *               one after the other. In use at once: at most N in all processes together.
@@ -36,7 +36,7 @@ extern "C" {
 
 /* How a client gets in. */
 enum twin_admission {
-    TWIN_ADMIT_RECOVERING, /* semaphore, slot owners and a reaper: survives SIGKILL at any point */
+    TWIN_ADMIT_RECOVERING, /* each free slot is a permit, a reaper: survives SIGKILL at any point */
     TWIN_ADMIT_BARE,       /* the textbook's semaphore: a killed holder takes its permit along */
     TWIN_ADMIT_FAIR        /* first come, first served. Not yet: TWIN_ENOTSUP */
 };
@@ -116,7 +116,7 @@ int twin_connpool_open(struct twin_connpool **pool, const struct twin_connpool_o
  * Returns:    0; ETIMEOUT (see twin_connpool_picture()); ECLOSED; ENOMEM all clients are taken;
  *             ETASK the driver could not open: driver_code says why, and the slot is free again;
  *             ESYSTEM. On error *lease is no lease.
- * Progress:   lock-free when a permit is there. Order of waiters is the kernel's: not first come,
+ * Progress:   lock-free while a slot is free. Order of waiters is the kernel's: not first come,
  *             first served. */
 int twin_connpool_acquire(struct twin_connpool *pool, struct twin_lease *lease, int64_t timeout_ns);
 
