@@ -2,7 +2,7 @@
 # test_examples.sh: the examples as a person meets them: what they print, what they refuse, and that
 # Ctrl-C leaves nobody behind. The last line is  N passed, N failed .
 #
-#   tests/test_examples.sh NAME PROGRAM     NAME: untrusted, deadline, stream
+#   tests/test_examples.sh NAME PROGRAM     NAME: course, untrusted, deadline, stream
 set -euo pipefail
 
 if (($# != 2)); then
@@ -44,7 +44,7 @@ holds() {
 runs() {
     local expected=$1 got=0
     shift
-    timeout 120 "$program" "$@" >"$work/stdout" 2>"$work/stderr" || got=$?
+    timeout 500 "$program" "$@" >"$work/stdout" 2>"$work/stderr" || got=$?
     ((got == expected)) || { say "exit status $got instead of $expected"; head -n 5 -- "$work/stderr"; return 1; }
 }
 
@@ -106,6 +106,30 @@ interrupted() {
     wait "$session" || status=$?
     ((status == 130)) || { say "exit status $status"; return 1; }
     until_true is_gone "$session" || { say "left: $(session_of "$session")"; return 1; }
+}
+
+# ---- course ----------------------------------------------------------------------------------------
+
+# The times are taken away: only that there are some is promised.
+squares_in_seven_ways() {
+    local who how
+    runs 0 || { cat -- "$work/stdout"; return 1; }
+    sed -E 's/ +[0-9]+\.[0-9]{3} s / /; s/ +/ /g' -- "$work/stdout" >"$work/table"
+    {
+        say "one loop all right"
+        for who in processes threads; do
+            for how in map apply_async executor; do say "$who $how all right"; done
+        done
+    } | diff - "$work/table"
+}
+
+test_course() {
+    holds "course: squares in seven ways" squares_in_seven_ways
+    holds "course: helps" helps
+    holds "course: refuses an option" refuses --nonsense --nonsense
+    holds "course: refuses a word" refuses word word --help
+    : >"$work/input"
+    holds "course: Ctrl-C leaves nobody" interrupted
 }
 
 # ---- untrusted -------------------------------------------------------------------------------------
@@ -312,9 +336,9 @@ test_stream() {
 }
 
 case $name in
-untrusted | deadline | stream) "test_$name" ;;
+course | untrusted | deadline | stream) "test_$name" ;;
 *)
-    printf 'test_examples.sh: %s: accepted are untrusted, deadline, stream\n' "$name" >&2
+    printf 'test_examples.sh: %s: accepted are course, untrusted, deadline, stream\n' "$name" >&2
     exit 2
     ;;
 esac
