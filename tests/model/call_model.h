@@ -1,0 +1,222 @@
+/* call_model.h: the protocol of single calls (engine/call.h, awake.c, supervisor.c) as a state
+ * machine: one caller, two workers, a supervisor; a step is one access to shared memory, in the
+ * order of the code. What is private to one of them moves along with its next step.
+ *
+ * Sequential consistency is enough: the moves of the code on which something depends are seq_cst.
+ * Times are left out: a nap or a spin may end at any moment, nobody has a heartbeat. A bell keeps one
+ * ring, where the code's counts: fewer wakes, so nothing rests on rings that are left over. A call's
+ * number stands for the generation of its line. What was tidied up (a variable that nobody reads any
+ * more is 0) keeps states few. */
+#ifndef TWIN_TESTS_CALL_MODEL_H
+#define TWIN_TESTS_CALL_MODEL_H
+
+#include "model/search.h"
+
+enum { WORKERS = 2, MOST_LINES = 4, MOST_CALLS = 4, RUNG = 255 };
+
+/* Known-bad protocols. */
+enum variant {
+    AS_BUILT,
+    NO_RING_AFTER_REPAIR, /* the supervisor repairs and replaces, and rings nobody */
+    CLAIM_BEFORE_PUBLISH, /* a run is published when head has already passed it */
+    NAME_AFTER_CLAIM,     /* current is written after the claim */
+    REUSE_UNCOLLECTED,    /* a line is filled anew while its call is in flight */
+    RUN_ON_WHEN_STOPPED,  /* a worker that was to be killed claims the next call */
+    LOOK_BEFORE_PARKED,   /* a sleeper says that it sleeps after its last look */
+    PROMISE_OUTLIVES,     /* the supervisor leaves the promise of a dead worker */
+    SPINNER_OUTLIVES,     /* the supervisor leaves the word of a dead spinner */
+    RETRY_WITHOUT_AGAIN,  /* a lost call waits again, but nobody is told where */
+    FINISH_BY_STORE,      /* DONE is written, not moved to */
+    PASSES_NOTHING_ON,    /* who was counted on runs its call without waking the next */
+    STALE_CLAIM           /* a claim that does not compare the generation */
+};
+
+/* What is one step: see is_merged() of call_worker.c. */
+enum grain {
+    MEDIUM, /* a claim is a few steps: places to look at are read together */
+    FINE,   /* each access */
+    COARSE  /* a claim is one or two */
+};
+
+struct call_model {
+    enum variant variant;
+    uint8_t workers;                 /* 1 or 2 */
+    uint8_t lines, calls, in_flight; /* in_flight: at most so many at once */
+    uint8_t crashes, cancels, retries;
+    bool sleeps; /* workers park; otherwise an idle one sees by itself that something changed */
+    bool naps, spins;
+    bool caller_sleeps; /* otherwise it looks again and again, and never rings as a waiter */
+    bool meet;          /* the first two calls end only after both have begun */
+    enum grain grain;
+};
+
+/* ---- the state: bytes, so that there is no padding ------------------------------------------ */
+
+enum word { UNUSED, WAITING, RUNNING, STOPPED, DONE, LOST, CANCELLED };
+
+struct word_state {
+    uint8_t state, owner, call /* 1 + its number */, attempts;
+};
+
+enum life { ALIVE, DEAD, BURIED, NEVER };
+
+struct block {
+    uint8_t run_first, run_end, again, current, bell, life;
+};
+
+/* Who looks whether to ring a worker, and rings: a submitter, a waiting caller, a worker that passes
+ * on. */
+enum ringer_at {
+    R_HEAD,
+    R_TAIL,
+    R_WORD,
+    R_PARKED,
+    R_SPINNER,
+    R_AWAKE,
+    R_SAY,
+    R_BITS,
+    R_CLEAR,
+    R_POST
+};
+struct ringer {
+    uint8_t at, urgent, head, tail, bits;
+};
+
+enum worker_at {
+    W_VIEW_TAIL,
+    W_VIEW_REPAIRS,
+    W_NEXT,
+    W_RUN_HEAD,
+    W_RUN_TAIL,
+    W_LENGTH_PARKED,
+    W_LENGTH_SPINNER,
+    W_PUBLISH_FIRST,
+    W_PUBLISH_END,
+    W_CLAIM_HEAD,
+    W_SCAN_AGAIN,
+    W_SCAN_FIRST,
+    W_SCAN_END,
+    W_LOOK,
+    W_NAME,
+    W_OWN,
+    W_PASS,
+    W_RING,
+    W_MEET,
+    W_FINISH,
+    W_FINISH_STOPPED,
+    W_TARGET,
+    W_TARGET_CLEAR,
+    W_TARGET_POST,
+    W_IDLE,
+    W_SPIN,
+    W_SPIN_LOOK,
+    W_SPIN_END,
+    W_SPIN_TAIL,
+    W_SPIN_REPAIRS,
+    W_PARK,
+    W_PROMISE,
+    W_PROMISE_TAKE,
+    W_IDLE_TAIL,
+    W_IDLE_REPAIRS,
+    W_NAP,
+    W_NAP_END,
+    W_NAP_TAIL,
+    W_NAP_REPAIRS,
+    W_SLEEP,
+    W_UNPARK
+};
+/* What a worker tries to take, and so where it goes on if it fails. */
+enum origin { FROM_INHERITED, FROM_NEXT, FROM_RUN, FROM_AGAIN, FROM_SCAN };
+
+struct worker {
+    uint8_t at, origin;
+    uint8_t is_new, counted_on, worked, has_promise, changed;
+    uint8_t may_die;                       /* its last step has left something behind */
+    uint8_t is_stopped, is_doomed, leaves; /* its call was stopped; it was killed; it knows */
+    uint8_t position, end;                 /* of its run */
+    uint8_t seen_tail, seen_repairs;
+    uint8_t line, call, attempts; /* that it looks at, or runs */
+    uint8_t first, last, victim;  /* of a claim or a scan */
+    struct ringer ringer;
+};
+
+enum caller_at {
+    C_IDLE,
+    C_TAIL,
+    C_RING,
+    C_WAIT,
+    C_WAIT_RING,
+    C_TARGET,
+    C_LOOK,
+    C_SLEEP,
+    C_UNTARGET,
+    C_CANCEL_LOOK,
+    C_CANCEL,
+    C_STOP,
+    C_TELL
+};
+struct caller {
+    uint8_t at, line, seen_call, seen_attempts;
+    uint8_t tail, submitted;
+    uint8_t in_use[MOST_LINES]; /* 1 + the call that it was filled with */
+    struct ringer ringer;
+};
+
+enum supervisor_at {
+    S_IDLE,
+    S_SPINNER,
+    S_LOOK,
+    S_AGAIN,
+    S_MOVE,
+    S_REPAIRS,
+    S_NEW_BELL,
+    S_UNPARK,
+    S_FORK,
+    S_RING_AWAKE,
+    S_RING,
+    S_TARGET,
+    S_RING_CALLER,
+    S_KILL_LOOK,
+    S_KILL
+};
+struct supervisor {
+    uint8_t at, number, seen, next;
+};
+
+struct call_state {
+    uint8_t head, tail, awake, parked, spinner, target, repairs, caller_bell, event;
+    struct word_state lines[MOST_LINES];
+    struct block blocks[WORKERS];
+    struct worker workers[WORKERS];
+    struct caller caller;
+    struct supervisor supervisor;
+    uint8_t crashes_left, cancels_left;
+    /* What no protocol knows: of each call, the attempts that have run (bits), its outcome, whether
+     * its owner died, whether it was collected. */
+    uint8_t ran[MOST_CALLS], outcome[MOST_CALLS], died[MOST_CALLS], collected[MOST_CALLS];
+    uint8_t unused[2]; /* up to a multiple of 8 */
+};
+_Static_assert(sizeof(struct call_state) % 8 == 0, "fingerprints go by 8 bytes");
+
+/* ---- the steps -------------------------------------------------------------------------------- */
+
+/* A step of one of them: false: it is blocked. *violation: see search.h. way: which of the ways that
+ * are open to it. */
+bool step_worker(const struct call_model *model, struct call_state *state, unsigned number,
+                 unsigned way, const char **violation);
+bool step_caller(const struct call_model *model, struct call_state *state, unsigned way,
+                 const char **violation);
+bool step_supervisor(const struct call_model *model, struct call_state *state, unsigned way,
+                     const char **violation);
+/* False: it has ended. */
+bool step_ringer(const struct call_model *model, struct call_state *state, struct ringer *ringer);
+/* A death, wherever it is. */
+void kill_worker(struct call_state *state, unsigned number, const char **violation);
+void end_call(struct call_state *state, struct word_state *word, enum word outcome,
+              const char **violation);
+
+void tidy_up(const struct call_model *model, struct call_state *state);
+
+enum { WORKER_WAYS = 3, CALLER_WAYS = 1 + 2 * MOST_LINES, SUPERVISOR_WAYS = 2 };
+
+#endif
