@@ -54,7 +54,7 @@ bool twini_call_work(struct twini_worker *me);
 /* map_proc.c: enters a map that has chunks to run, and works until it has none. False if there was
  * none. */
 bool twini_map_work(struct twini_worker *me);
-/* Repairs what a dead worker held in every map. True: it was killed for what it ran. */
+/* map_repair.c: repairs what a dead worker held in every map. True: it was killed for what it ran. */
 bool twini_map_repair(struct twini_shared *shared, unsigned worker, pid_t pid, int status);
 
 #endif
