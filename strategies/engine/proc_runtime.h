@@ -93,7 +93,7 @@ void twini_proc_stats(struct twin_pool *pool, struct twin_stats *stats);
 int twini_proc_worker_stats(struct twin_pool *pool, unsigned worker,
                             struct twin_worker_stats *stats);
 
-/* ---- waiting ------------------------------------------------------------- */
+/* ---- proc_wait.c --------------------------------------------------------- */
 
 /* Waits, lock held, until ready(arg) (NULL: until rung once); collects on the way. The lock is
  * dropped while it sleeps. only: the one call that is waited for, or NULL; then target tells what
@@ -103,6 +103,8 @@ int twini_proc_wait(struct twini_proc *proc, bool (*ready)(void *), void *arg,
                     const struct twini_proc_future *only, uint64_t target, int64_t deadline_ns);
 /* ready() for: nothing is in flight. arg is the proc. */
 bool twini_proc_is_quiet(void *proc);
+/* Nobody will ever work here again: gives everything in flight an outcome. Once. Lock held. */
+void twini_proc_break(struct twini_proc *proc);
 /* Collects all that has an outcome. Lock held. */
 void twini_proc_collect(struct twini_proc *proc);
 

@@ -1,0 +1,137 @@
+/* proc_wait.c: how threads of the caller's process wait.
+ *
+ * One of them leads: it alone sleeps on the shared bell, the others on a condition variable that
+ * workers never see (a process-shared one hangs when a waiter is killed). The leader says for what
+ * it wants to be rung, looks once more, then sleeps; it wakes every 4 ms while it waits, because a
+ * supervisor that was killed cannot ring. An idle pool waits for nothing. */
+#include "engine/awake.h"
+#include "engine/submit.h"
+#include "map_proc.h"
+
+static const int64_t heartbeat_ns = 4000000, grace_ns = 500;
+
+void twini_proc_collect(struct twini_proc *proc)
+{
+    twini_collect_calls(proc, false);
+    twini_map_collect(proc);
+}
+
+/* Nobody will ever work here again: gives everything in flight an outcome. Once. */
+void twini_proc_break(struct twini_proc *proc)
+{
+    twini_proc_collect(proc);
+    proc->broken = true;
+    twini_abandon_calls(proc);
+    twini_map_abandon(proc);
+    pthread_cond_broadcast(&proc->follower);
+}
+
+/* Spins while the one call may end any moment, if a CPU is left over for the caller. Lock held, but
+ * not while spinning. A worker that is awake takes the call within a fraction of a microsecond;
+ * only if none has is one rung, for a ring too many leaves two workers awake and no CPU to spin
+ * on. */
+static void spin_for(struct twini_proc *proc, const struct twini_proc_future *only,
+                     int64_t deadline_ns)
+{
+    struct twini_shared *shared = proc->shared;
+    twini_hurry(shared, true);
+    bool always = shared->wait == TWIN_WAIT_SPIN;
+    unsigned parked = twini_count_parked(shared);
+    uint32_t wanted = atomic_load_explicit(&shared->wanted, memory_order_relaxed); /* ours */
+    if (shared->wait == TWIN_WAIT_BLOCK || (!always && wanted >= shared->cpus + parked))
+        return;
+    bool rung = parked >= wanted;
+    if (rung)
+        proc->wakes += twini_ring_for_call(shared, true);
+    pthread_mutex_unlock(&proc->lock);
+    int64_t now = twini_now_ns(), ring_at = now + grace_ns;
+    int64_t end = now + (always ? heartbeat_ns : shared->spin_ns);
+    if (end > deadline_ns)
+        end = deadline_ns;
+    for (bool ended = false; !ended && now < end; now = twini_now_ns()) {
+        for (int i = 0; i < 16 && !ended; i++) {
+            twini_relax();
+            ended = twini_call_has_ended(twini_future_word(proc, only));
+        }
+        if (!ended && !rung && now >= ring_at) {
+            pthread_mutex_lock(&proc->lock);
+            if (twini_any_unclaimed(shared))
+                proc->wakes += twini_ring_for_call(shared, true);
+            pthread_mutex_unlock(&proc->lock);
+            rung = true;
+        }
+    }
+    pthread_mutex_lock(&proc->lock);
+}
+
+static void collect_for(struct twini_proc *proc, const struct twini_proc_future *only,
+                        bool thorough)
+{
+    if (only) {
+        twini_collect_from(proc, only->line);
+    } else {
+        twini_collect_calls(proc, thorough);
+        twini_map_collect(proc);
+    }
+}
+
+/* Sleeps until rung, the deadline or the next heartbeat. Lock held at entry and at return. */
+static void lead(struct twini_proc *proc, bool (*ready)(void *), void *arg,
+                 const struct twini_proc_future *only, uint64_t target, int64_t deadline_ns)
+{
+    struct twini_shared *shared = proc->shared;
+    proc->has_leader = true;
+    if (only) {
+        target = TWINI_TARGET_CALL(only->line);
+        spin_for(proc, only, deadline_ns);
+    }
+    if (twini_any_unclaimed(shared))
+        proc->wakes += twini_ring_for_call(shared, true);
+    /* order: seq_cst; we say what we sleep for, then look once more: doorbell.c */
+    atomic_store_explicit(&shared->target, target, memory_order_seq_cst);
+    collect_for(proc, only, true);
+    if (!ready || !ready(arg)) {
+        int64_t beat = twini_now_ns() + heartbeat_ns;
+        proc->caller_parks++;
+        pthread_mutex_unlock(&proc->lock);
+        bool rung = twini_doorbell_wait(&shared->bell, beat < deadline_ns ? beat : deadline_ns);
+        pthread_mutex_lock(&proc->lock);
+        if (!rung && !proc->broken && !proc->carrier->alive(proc))
+            twini_proc_break(proc);
+    }
+    atomic_store_explicit(&shared->target, 0,
+                          memory_order_relaxed); /* relaxed: a ring too many at worst */
+    proc->has_leader = false;
+    pthread_cond_broadcast(&proc->follower);
+}
+
+static void follow(struct twini_proc *proc, int64_t deadline_ns)
+{
+    uint64_t target = atomic_load_explicit(&proc->shared->target, memory_order_relaxed);
+    while (target && target != TWINI_TARGET_ANY &&
+           /* order: seq_cst; as in lead(): the next look decides */
+           !atomic_compare_exchange_weak_explicit(&proc->shared->target, &target, TWINI_TARGET_ANY,
+                                                  memory_order_seq_cst, memory_order_relaxed)) {
+    }
+    int64_t beat = twini_now_ns() + heartbeat_ns;
+    if (beat > deadline_ns)
+        beat = deadline_ns;
+    struct timespec until = {.tv_sec = beat / 1000000000, .tv_nsec = beat % 1000000000};
+    (void)pthread_cond_clockwait(&proc->follower, &proc->lock, CLOCK_MONOTONIC, &until);
+}
+
+int twini_proc_wait(struct twini_proc *proc, bool (*ready)(void *), void *arg,
+                    const struct twini_proc_future *only, uint64_t target, int64_t deadline_ns)
+{
+    for (bool waited = false;; waited = true) {
+        collect_for(proc, only, false);
+        if (ready ? ready(arg) : waited)
+            return 0;
+        if (deadline_ns != INT64_MAX && twini_now_ns() >= deadline_ns)
+            return TWIN_ETIMEOUT;
+        if (proc->has_leader)
+            follow(proc, deadline_ns);
+        else
+            lead(proc, ready, arg, only, target, deadline_ns);
+    }
+}
