@@ -4,6 +4,7 @@
 #include "engine/future.h"
 #include "engine/plan.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,15 +75,20 @@ void twini_future_finish(struct twin_future *future, int error, const struct twi
 
 /* ---- hooks --------------------------------------------------------------- */
 
-static struct twini_hook closed; /* the mark of a list that has fired */
+/* The marks of a list that fires, and of one that has. */
+static struct twini_hook firing, closed;
 
 void twini_future_fire(struct twin_future *future)
 {
     /* order: acq_rel; hooks are readable, and whoever finds the list closed sees the outcome */
-    struct twini_hook *newest =
-        atomic_exchange_explicit(&future->hooks, &closed, memory_order_acq_rel);
+    struct twini_hook *newest = atomic_load_explicit(&future->hooks, memory_order_acquire);
+    do
+        if (newest == &firing || newest == &closed)
+            return;
+    while (!atomic_compare_exchange_weak_explicit(&future->hooks, &newest, &firing,
+                                                  memory_order_acq_rel, memory_order_acquire));
     struct twini_hook *oldest = NULL;
-    while (newest && newest != &closed) {
+    while (newest) {
         struct twini_hook *next = newest->next;
         newest->next = oldest;
         oldest = newest;
@@ -93,6 +99,8 @@ void twini_future_fire(struct twin_future *future)
         oldest->fire(oldest);
         oldest = next;
     }
+    /* order: release; pairs with acquire in twini_future_hook(): what came before has fired before */
+    atomic_store_explicit(&future->hooks, &closed, memory_order_release);
 }
 
 int twini_future_hook(struct twin_future *future, struct twini_hook *hook)
@@ -103,6 +111,10 @@ int twini_future_hook(struct twin_future *future, struct twini_hook *hook)
     /* order: acquire; pairs with the exchange in twini_future_fire() */
     struct twini_hook *newest = atomic_load_explicit(&future->hooks, memory_order_acquire);
     do {
+        while (newest == &firing) { /* by another thread, in a moment: not to get before those */
+            sched_yield();
+            newest = atomic_load_explicit(&future->hooks, memory_order_acquire);
+        }
         if (newest == &closed || (error && !newest))
             return TWIN_EDONE;
         hook->next = newest;
