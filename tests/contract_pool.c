@@ -356,8 +356,8 @@ void pool_leaves_no_child_no_fd_and_no_mapping(const struct arm *arm)
     cr_assert_eq(count_fds(), fds, "%zu file descriptors, %zu before", count_fds(), fds);
     cr_assert_eq(count_mappings(true), shared);
     /* One lost in each cycle would show. An allocator's own, which level off, do not matter:
-     * ThreadSanitizer's went from 172 to 176 in 10 cycles and to 180 in 200. */
-    cr_assert_lt(count_mappings(false), all + CYCLES / 2, "%zu mappings, %zu before",
+     * ThreadSanitizer's shadow of what is mapped went from 189 to 211 in 40 cycles. */
+    cr_assert_lt(count_mappings(false), all + CYCLES, "%zu mappings, %zu before",
                  count_mappings(false), all);
 }
 
