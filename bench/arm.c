@@ -114,13 +114,7 @@ static void print_counters(const struct arm *arm, const struct sample *sample,
         record_number("chosen_chunk", stats->chunk);
     if (sample->distinct_workers > 0)
         record_number("distinct_workers", sample->distinct_workers);
-    record_number("user_ns", pass->usage.user_ns);
-    record_number("sys_ns", pass->usage.sys_ns);
-    record_number("cpu_ns", pass->usage.cpu_ns);
-    record_number("minor_faults", pass->usage.minor_faults);
-    record_number("voluntary_switches", pass->usage.voluntary_switches);
-    record_number("involuntary_switches", pass->usage.involuntary_switches);
-    record_number("max_rss_kib", pass->usage.max_rss_kib);
+    usage_record(&pass->usage);
     record_number("caller_units", pass->caller_units);
     record_fraction("overlap", pass->elapsed_ns > 0
                                    ? (double)pass->caller_busy_ns / (double)pass->elapsed_ns

@@ -5,6 +5,7 @@
  * into the first only when its parent and ours have reaped it: exact for a pool whose workers live
  * on, which is what is measured. Source: proc(5). */
 #include "usage.h"
+#include "record.h"
 
 #include <dirent.h>
 #include <inttypes.h>
@@ -148,4 +149,15 @@ struct usage usage_since(const struct usage *before, const struct usage *after)
         .involuntary_switches = after->involuntary_switches - before->involuntary_switches,
         .max_rss_kib = after->max_rss_kib,
     };
+}
+
+void usage_record(const struct usage *usage)
+{
+    record_number("user_ns", usage->user_ns);
+    record_number("sys_ns", usage->sys_ns);
+    record_number("cpu_ns", usage->cpu_ns);
+    record_number("minor_faults", usage->minor_faults);
+    record_number("voluntary_switches", usage->voluntary_switches);
+    record_number("involuntary_switches", usage->involuntary_switches);
+    record_number("max_rss_kib", usage->max_rss_kib);
 }

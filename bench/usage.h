@@ -19,4 +19,7 @@ void usage_read(struct usage *usage);
 /* Returns after - before, field by field; max_rss_kib is that of after. */
 struct usage usage_since(const struct usage *before, const struct usage *after);
 
+/* Prints it, as part of a record (record.h). */
+void usage_record(const struct usage *usage);
+
 #endif

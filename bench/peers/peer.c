@@ -134,15 +134,8 @@ static void print(const struct measuring *m, const char *phase, const struct pas
     record_number("n_run", m->n_run);
     record_number("elapsed_ns", pass->elapsed_ns);
     record_number("open_ns", m->open_ns);
-    if (!m->peer->apart) {
-        record_number("user_ns", pass->usage.user_ns);
-        record_number("sys_ns", pass->usage.sys_ns);
-        record_number("cpu_ns", pass->usage.cpu_ns);
-        record_number("minor_faults", pass->usage.minor_faults);
-        record_number("voluntary_switches", pass->usage.voluntary_switches);
-        record_number("involuntary_switches", pass->usage.involuntary_switches);
-        record_number("max_rss_kib", pass->usage.max_rss_kib);
-    }
+    if (!m->peer->apart)
+        usage_record(&pass->usage);
     record_text("peer_version", m->peer->version);
     record_end();
 }
