@@ -11,14 +11,6 @@
 #include <time.h>
 #include <unistd.h>
 
-static struct twin_future *submit(struct twin_pool *pool, const struct twin_call *call)
-{
-    struct twin_future *future = NULL;
-    succeeds(twin_pool_apply_async(pool, call, &future));
-    cr_assert_not_null(future);
-    return future;
-}
-
 void apply_async_returns_what_direct_calls_return(const struct arm *arm)
 {
     enum { COUNT = 10000 };
@@ -30,7 +22,7 @@ void apply_async_returns_what_direct_calls_return(const struct arm *arm)
         struct twin_pool *pool = open_pool(arm, workers);
         for (size_t i = 0; i < COUNT; i++) {
             struct twin_call call = square_call(&items[i]);
-            futures[i] = submit(pool, &call);
+            futures[i] = submit_call(pool, &call);
         }
         for (size_t i = 0; i < COUNT; i++) {
             succeeds(twin_future_result(futures[i], &results[i], -1));
@@ -53,7 +45,7 @@ void apply_async_runs_each_call_exactly_once(const struct arm *arm)
         struct twin_call call = square_call(&item);
         call.task = count_run;
         call.context = counters;
-        futures[item] = submit(pool, &call);
+        futures[item] = submit_call(pool, &call);
     }
     succeeds(twin_futures_wait(futures, COUNT, TWIN_ALL, -1));
     for (size_t i = 0; i < COUNT; i++) {
@@ -84,7 +76,7 @@ void apply_async_copies_item_and_context_at_once(const struct arm *arm)
     call.context_size = sizeof context;
     for (int32_t i = 0; i < COUNT; i++) {
         item = i, context = 1000 * i;
-        futures[i] = submit(pool, &call);
+        futures[i] = submit_call(pool, &call);
         item = -1, context = -1;
     }
     for (int32_t i = 0; i < COUNT; i++) {
@@ -116,7 +108,7 @@ void apply_async_takes_items_and_results_of_any_size(const struct arm *arm)
     struct twin_future *futures[COUNT];
     for (size_t k = 0; k < COUNT; k++) {
         struct twin_call call = {reverse, &sizes[k], sizeof sizes[k], item, sizes[k], sizes[k]};
-        futures[k] = submit(pool, &call);
+        futures[k] = submit_call(pool, &call);
     }
     for (size_t k = 0; k < COUNT; k++) {
         succeeds(twin_future_result(futures[k], result, -1));
@@ -142,7 +134,7 @@ void apply_async_reports_the_code_of_each_task(const struct arm *arm)
     for (int32_t i = 0; i < COUNT; i++) {
         struct twin_call call = square_call(&i);
         call.task = fail_odd;
-        futures[i] = submit(pool, &call);
+        futures[i] = submit_call(pool, &call);
     }
     for (int32_t i = 0; i < COUNT; i++) {
         int64_t result = 0;
@@ -173,7 +165,7 @@ static unsigned occupy(struct twin_pool *pool, struct stage *stage, struct twin_
     unsigned count = helpers(stage->arm, stage->workers);
     struct twin_call call = gate_call(stage->gate, &stage->item);
     for (unsigned i = 0; i < count; i++)
-        futures[i] = submit(pool, &call);
+        futures[i] = submit_call(pool, &call);
     await_at_least(&stage->gate->inside, (int)count);
     return count;
 }
@@ -194,7 +186,7 @@ static int cancel_in_each_state(struct twin_pool *pool, void *argument)
     struct twin_future *running[8];
     unsigned count = occupy(pool, stage, running);
     struct twin_call call = square_call(&stage->item);
-    struct twin_future *pending = submit(pool, &call), *kept = submit(pool, &call);
+    struct twin_future *pending = submit_call(pool, &call), *kept = submit_call(pool, &call);
 
     cr_assert_eq(twin_future_state(pending), TWIN_PENDING);
     succeeds(twin_future_cancel(pending)); /* pending: yes */
@@ -267,8 +259,8 @@ void apply_async_answers_again_and_after_close(const struct arm *arm)
     int32_t item = 11, odd = 7;
     struct twin_call good = square_call(&item), bad = square_call(&odd);
     bad.task = fail_odd;
-    struct twin_future *read = submit(pool, &good), *unread = submit(pool, &good);
-    struct twin_future *failed = submit(pool, &bad);
+    struct twin_future *read = submit_call(pool, &good), *unread = submit_call(pool, &good);
+    struct twin_future *failed = submit_call(pool, &bad);
     int64_t result = 0;
     succeeds(twin_future_result(read, &result, -1));
     succeeds(twin_pool_close(pool));
@@ -291,7 +283,7 @@ void apply_async_runs_what_was_released(const struct arm *arm)
         struct twin_call call = square_call(&item);
         call.task = count_run;
         call.context = counters;
-        twin_future_release(submit(pool, &call));
+        twin_future_release(submit_call(pool, &call));
     }
     twin_future_release(NULL);
     succeeds(twin_pool_close(pool));
@@ -311,8 +303,8 @@ static int wait_in_three_ways(struct twin_pool *pool, void *argument)
     struct twin_call held = gate_call(stage->gate, &stage->item), failing = square_call(&odd);
     struct twin_call good = square_call(&stage->item);
     failing.task = fail_odd;
-    struct twin_future *futures[3] = {submit(pool, &held), submit(pool, &good),
-                                      submit(pool, &failing)};
+    struct twin_future *futures[3] = {submit_call(pool, &held), submit_call(pool, &good),
+                                      submit_call(pool, &failing)};
     await_at_least(&stage->gate->inside, 1); /* not left for the waiting caller to run himself */
     succeeds(twin_futures_wait(futures, 3, TWIN_FIRST, -1));
     cr_assert_eq(twin_future_state(futures[0]) >= TWIN_SUCCEEDED, false);
@@ -340,7 +332,7 @@ void apply_async_accepts_null_and_duplicates_in_a_wait(const struct arm *arm)
     struct twin_pool *pool = open_pool(arm, 2);
     int32_t item = 2;
     struct twin_call call = square_call(&item);
-    struct twin_future *one = submit(pool, &call), *two = submit(pool, &call);
+    struct twin_future *one = submit_call(pool, &call), *two = submit_call(pool, &call);
     struct twin_future *futures[] = {NULL, one, one, NULL, two, one, NULL};
     succeeds(twin_futures_wait(futures, 7, TWIN_ALL, -1));
     succeeds(twin_futures_wait(futures, 7, TWIN_FIRST, 0));
@@ -362,7 +354,7 @@ static int saturate(struct twin_pool *pool, void *argument)
     struct twin_future *futures[15 * 8];
     struct twin_call call = gate_call(stage->gate, &stage->item);
     for (unsigned i = 0; i < count; i++)
-        futures[i] = submit(pool, &call);
+        futures[i] = submit_call(pool, &call);
     await_at_least(&stage->gate->inside, (int)working);
     for (int look = 0; look < 20; look++) /* and it stays so */
         nap();
@@ -407,7 +399,7 @@ void apply_async_lets_tasks_wait_for_each_other(const struct arm *arm)
             struct twin_call call = gate_call(gate, &workers);
             call.task = meet;
             for (int32_t i = 0; i < workers; i++)
-                futures[i] = submit(pool, &call);
+                futures[i] = submit_call(pool, &call);
             for (int32_t i = 0; i < workers; i++) {
                 succeeds(twin_future_result(futures[i], NULL, -1));
                 twin_future_release(futures[i]);
@@ -427,7 +419,7 @@ static void meet_unwatched(struct twin_pool *pool, struct gate *gate, int32_t wo
     int32_t item = 3;
     struct twin_call call = square_call(&item);
     for (size_t i = 0; i < burst; i++)
-        futures[i] = submit(pool, &call);
+        futures[i] = submit_call(pool, &call);
     succeeds(twin_futures_wait(futures, burst, TWIN_ALL, -1));
     for (size_t i = 0; i < burst; i++)
         twin_future_release(futures[i]);
@@ -435,7 +427,7 @@ static void meet_unwatched(struct twin_pool *pool, struct gate *gate, int32_t wo
     call = gate_call(gate, &workers);
     call.task = meet;
     for (int32_t i = 0; i < workers; i++)
-        futures[i] = submit(pool, &call);
+        futures[i] = submit_call(pool, &call);
     await_at_least(&gate->inside, workers);
     succeeds(twin_futures_wait(futures, (size_t)workers, TWIN_ALL, -1));
     for (int32_t i = 0; i < workers; i++)
@@ -480,7 +472,7 @@ void apply_async_terminates_ten_thousand_long_sleeps(const struct arm *arm)
     atomic_int *started = arena(pool, sizeof *started);
     struct twin_call call = {.task = sleep_an_hour, .context = started};
     for (size_t i = 0; i < COUNT; i++)
-        futures[i] = submit(pool, &call);
+        futures[i] = submit_call(pool, &call);
     if (arm->starts_at_once)
         await_at_least(started, 2);
     succeeds(twin_pool_terminate(pool));
@@ -514,7 +506,7 @@ void apply_async_finishes_fifty_sleeps_at_shutdown(const struct arm *arm)
     for (size_t i = 0; i < 50; i++) {
         struct twin_call call = square_call(&items[i]);
         call.task = sleep_a_little;
-        futures[i] = submit(pool, &call);
+        futures[i] = submit_call(pool, &call);
     }
     succeeds(twin_pool_shutdown(pool));
     for (size_t i = 0; i < 50; i++) {
@@ -535,7 +527,7 @@ void apply_async_goes_past_max_pending(const struct arm *arm)
                      .backend = arm->backend, .workers = 2, .max_pending = max_pending});
         for (int32_t i = 0; i < COUNT; i++) {
             struct twin_call call = square_call(&i);
-            futures[i] = submit(pool, &call);
+            futures[i] = submit_call(pool, &call);
         }
         for (int32_t i = 0; i < COUNT; i++) {
             int64_t result = 0;
@@ -655,7 +647,7 @@ static int submit_a_million(struct twin_pool *pool, void *arg)
     size_t before = 0;
     for (int32_t i = 0; i < MANY; i++) {
         struct twin_call call = square_call(&i);
-        twin_future_release(submit(pool, &call));
+        twin_future_release(submit_call(pool, &call));
         if (i == WARM)
             before = resident_bytes();
     }

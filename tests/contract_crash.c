@@ -79,18 +79,11 @@ static int die_at(void *result, const void *item, void *context)
     return square(result, item, NULL);
 }
 
-static int name_worker(void *result, const void *item, void *context)
-{
-    (void)item, (void)context;
-    *(int64_t *)result = getpid();
-    return 0;
-}
-
 static pid_t ask_a_pid(struct twin_pool *pool)
 {
     int64_t pid = 0;
     struct twin_call call = square_call(&(int32_t){0});
-    call.task = name_worker;
+    call.task = name_process;
     succeeds(twin_pool_apply(pool, &call, &pid));
     return (pid_t)pid;
 }
@@ -101,16 +94,6 @@ static void await_restarts(struct twin_pool *pool, uint64_t restarts, unsigned w
         nap();
     cr_assert_eq(stats_of(pool).restarts, restarts);
     cr_assert_eq(stats_of(pool).workers, workers);
-}
-
-static void square_some(struct twin_pool *pool)
-{
-    int32_t items[500];
-    int64_t results[500];
-    struct twin_map map = square_map(count_up(items, 500), results, 500);
-    map.chunk = 3;
-    succeeds(twin_pool_map(pool, &map));
-    assert_squares(results, items, 500);
 }
 
 /* W tasks that wait for each other need W living workers. */
@@ -171,7 +154,7 @@ static void maps_until_death(const struct arm *arm, bool async)
             cr_assert_eq(failure.pid, atomic_load(&fate->pid));
             cr_assert_eq(failure.index, (size_t)fate->item, "index %zu, not %d", failure.index,
                          fate->item);
-            square_some(pool);
+            square_chunks_of_3(pool);
             await_restarts(pool, ++deaths, 3);
         }
     all_meet(pool, 3);
@@ -352,7 +335,7 @@ void crash_executor_goes_on_after_a_death(const struct arm *arm)
         cr_assert_eq(failure.index, 30);
         cr_assert_eq(failure.pid, atomic_load(&fate->pid));
         twin_iterator_release(iterator);
-        square_some(pool);
+        square_chunks_of_3(pool);
     }
     twin_free(fate);
     succeeds(twin_executor_close(executor));
@@ -366,7 +349,7 @@ void crash_replaces_an_idle_worker(const struct arm *arm)
     for (uint64_t i = 0; i < 3; i++) {
         cr_assert_eq(kill(ask_a_pid(pool), signals[i]), 0);
         await_restarts(pool, i + 1, 2);
-        square_some(pool);
+        square_chunks_of_3(pool);
     }
     all_meet(pool, 2);
     succeeds(twin_pool_close(pool));
@@ -389,7 +372,7 @@ void crash_survives_workers_that_die_all_at_once(const struct arm *arm)
         expect(twin_future_result(futures[i], NULL, -1), TWIN_EWORKER);
         twin_future_release(futures[i]);
     }
-    square_some(pool);
+    square_chunks_of_3(pool);
     await_restarts(pool, LOST, WORKERS);
     all_meet(pool, WORKERS);
     twin_free(fate);
@@ -583,7 +566,7 @@ void crash_leaves_other_children_to_the_host(const struct arm *arm)
     struct twin_pool *pool = open_pool(arm, 2);
     cr_assert_eq(kill(ask_a_pid(pool), SIGKILL), 0);
     await_restarts(pool, 1, 2);
-    square_some(pool);
+    square_chunks_of_3(pool);
     succeeds(twin_pool_close(pool));
     for (int i = 0; i < 3; i++) {
         int status = 0;
@@ -605,7 +588,7 @@ void crash_works_with_ignored_children(const struct arm *arm)
     expect(twin_pool_apply(pool, &call, &result), TWIN_EWORKER);
     struct twin_failure failure = failure_of(pool);
     assert_died(&failure, BY_SIGKILL);
-    square_some(pool);
+    square_chunks_of_3(pool);
     twin_free(fate);
     succeeds(twin_pool_close(pool));
     assert_no_child();

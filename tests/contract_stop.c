@@ -60,20 +60,13 @@ static struct twin_call trial_call(struct trial *trial, const int32_t *item, twi
     return call;
 }
 
-static struct twin_future *submit(struct twin_pool *pool, const struct twin_call *call)
-{
-    struct twin_future *future;
-    succeeds(twin_pool_apply_async(pool, call, &future));
-    return future;
-}
-
 /* Submits all of MANY; all but the special one succeed, and run once. */
 static void expect_one(struct twin_pool *pool, struct trial *trial, twin_task *task, int error)
 {
     struct twin_future *futures[MANY];
     for (int32_t i = 0; i < MANY; i++) {
         struct twin_call call = trial_call(trial, &i, task);
-        futures[i] = submit(pool, &call);
+        futures[i] = submit_call(pool, &call);
     }
     for (int32_t i = 0; i < MANY; i++) {
         int64_t result = 0;
@@ -169,7 +162,7 @@ void stop_cancels_what_runs_and_nothing_else(const struct arm *arm)
         struct twin_future *futures[30];
         for (int32_t i = 0; i < 30; i++) {
             struct twin_call call = trial_call(trial, &i, run_for_ever_at);
-            futures[i] = submit(pool, &call);
+            futures[i] = submit_call(pool, &call);
         }
         await_at_least(&trial->inside, 1);
         succeeds(twin_future_cancel(futures[trial->item]));
@@ -277,13 +270,6 @@ void stop_refuses_to_retry_in_place(const struct arm *arm)
 /* ---- recycling ---------------------------------------------------------------------------------
  */
 
-static int name_me(void *result, const void *item, void *context)
-{
-    (void)item, (void)context;
-    *(int64_t *)result = getpid();
-    return 0;
-}
-
 void stop_recycles_workers(const struct arm *arm)
 {
     enum { TASKS = 10, WORKERS = 2 };
@@ -295,7 +281,7 @@ void stop_recycles_workers(const struct arm *arm)
     } seen[MANY] = {{0}};
     for (int32_t i = 0; i < MANY; i++) {
         struct twin_call call = square_call(&i);
-        call.task = name_me;
+        call.task = name_process;
         int64_t pid;
         succeeds(twin_pool_apply(pool, &call, &pid));
         int at = 0;
@@ -371,7 +357,7 @@ static void submit_deadly(struct twin_pool *pool, struct twin_future **futures, 
     for (int32_t i = 0; i < count; i++) {
         struct twin_call call = square_call(&i);
         call.task = die_at_thirds;
-        futures[i] = submit(pool, &call);
+        futures[i] = submit_call(pool, &call);
     }
 }
 
@@ -440,7 +426,7 @@ static void all_meet(struct twin_pool *pool, int workers)
     int32_t item = 3;
     struct twin_call call = gate_call(gate, &item);
     for (int i = 0; i < workers; i++)
-        futures[i] = submit(pool, &call);
+        futures[i] = submit_call(pool, &call);
     await_at_least(&gate->inside, workers);
     gate_open(gate);
     for (int i = 0; i < workers; i++) {
@@ -483,7 +469,7 @@ void resize_loses_nothing_that_is_in_flight(const struct arm *arm)
     static struct twin_future *futures[COUNT];
     for (int32_t i = 0; i < COUNT; i++) {
         struct twin_call call = square_call(&i);
-        futures[i] = submit(pool, &call);
+        futures[i] = submit_call(pool, &call);
         if (i % 100 == 0)
             succeeds(twin_pool_resize(pool, 1 + (unsigned)(i / 100 * 7) % 8));
     }

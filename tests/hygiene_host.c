@@ -12,35 +12,18 @@
 
 enum { WORKERS = 3 };
 
-static void square_some(struct twin_pool *pool)
-{
-    int32_t items[500];
-    int64_t results[500];
-    struct twin_map map = square_map(count_up(items, 500), results, 500);
-    map.chunk = 3;
-    succeeds(twin_pool_map(pool, &map));
-    assert_squares(results, items, 500);
-}
-
-static int name_worker(void *result, const void *item, void *context)
-{
-    (void)item, (void)context;
-    *(int64_t *)result = getpid();
-    return 0;
-}
-
 /* Kills an idle worker and waits until another does its work. */
 static void replace_a_worker(struct twin_pool *pool)
 {
     uint64_t before = stats_of(pool).restarts;
     int64_t pid = 0;
     struct twin_call call = square_call(&(int32_t){0});
-    call.task = name_worker;
+    call.task = name_process;
     succeeds(twin_pool_apply(pool, &call, &pid));
     cr_assert_eq(kill((pid_t)pid, SIGKILL), 0);
     while (stats_of(pool).restarts == before || stats_of(pool).workers < WORKERS)
         nap();
-    square_some(pool);
+    square_chunks_of_3(pool);
 }
 
 /* ---- children ----------------------------------------------------------------------------------
@@ -82,7 +65,7 @@ Test(hygiene_host, waits_for_any_child_in_a_loop, .timeout = WATCHDOG_SECONDS)
     for (int cycle = 0; cycle < CYCLES; cycle++) {
         struct twin_pool *pool = open_pool(&arm_proc, WORKERS);
         fork_own_child();
-        square_some(pool);
+        square_chunks_of_3(pool);
         if (cycle % 5 == 0)
             replace_a_worker(pool);
         succeeds(cycle % 2 ? twin_pool_terminate(pool) : twin_pool_shutdown(pool));
@@ -115,7 +98,7 @@ Test(hygiene_host, reaps_in_a_handler_of_sigchld, .timeout = WATCHDOG_SECONDS)
     for (int cycle = 0; cycle < CYCLES; cycle++) {
         struct twin_pool *pool = open_pool(&arm_proc, WORKERS);
         fork_own_child();
-        square_some(pool);
+        square_chunks_of_3(pool);
         replace_a_worker(pool);
         succeeds(twin_pool_close(pool));
     }
@@ -185,7 +168,7 @@ Test(hygiene_host, opens_the_pool_on_a_thread_that_ends, .timeout = WATCHDOG_SEC
         pid_t family[WORKERS + 2];
         size_t members = descendants(family, WORKERS + 2);
         cr_assert_eq(members, WORKERS + 1);
-        square_some(pool);
+        square_chunks_of_3(pool);
         for (size_t i = 0; i < members; i++)
             cr_assert(!is_gone(family[i]), "process %zu went with the thread", i);
         replace_a_worker(pool);

@@ -168,6 +168,31 @@ int fail_some_chunk(void *results, const void *items, size_t count, void *contex
     return 0;
 }
 
+struct twin_future *submit_call(struct twin_pool *pool, const struct twin_call *call)
+{
+    struct twin_future *future = NULL;
+    succeeds(twin_pool_apply_async(pool, call, &future));
+    cr_assert_not_null(future);
+    return future;
+}
+
+void square_chunks_of_3(struct twin_pool *pool)
+{
+    int32_t items[500];
+    int64_t results[500];
+    struct twin_map map = square_map(count_up(items, 500), results, 500);
+    map.chunk = 3;
+    succeeds(twin_pool_map(pool, &map));
+    assert_squares(results, items, 500);
+}
+
+int name_process(void *result, const void *item, void *context)
+{
+    (void)item, (void)context;
+    *(int64_t *)result = getpid();
+    return 0;
+}
+
 /* ---- the gate ----------------------------------------------------------------------------------
  */
 

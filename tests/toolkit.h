@@ -40,6 +40,10 @@ void assert_squares(const int64_t *results, const int32_t *items, size_t count);
 struct twin_map square_map(const int32_t *items, int64_t *results, size_t count);
 struct twin_call square_call(const int32_t *item);
 
+struct twin_future *submit_call(struct twin_pool *pool, const struct twin_call *call);
+void square_chunks_of_3(struct twin_pool *pool); /* the pool works: a map of many chunks */
+int name_process(void *result, const void *item, void *context); /* the pid of who runs it */
+
 /* Counts how often each item runs: context is an array of counters in shared memory. */
 int count_run(void *result, const void *item, void *context);
 
