@@ -144,6 +144,9 @@ int twini_check_map(const struct twin_map *map);
 /* The same, and does this pool's option retries allow it? */
 int twini_check_map_on(const struct twin_pool *pool, const struct twin_map *map);
 int twini_check_call(const struct twin_call *call);
+/* All that is asked before a submit, of pool, call and future (which becomes NULL). */
+int twini_before_submit(struct twin_pool *pool, const struct twin_call *call,
+                        struct twin_future **future);
 /* Whether shutdown or terminate refused the caller (in a scope, of a thread or a callback that may
  * not), and so did nothing. */
 bool twini_is_refusal(int error);

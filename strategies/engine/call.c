@@ -86,15 +86,22 @@ static bool take_run(struct twini_worker *me)
     return false;
 }
 
+/* The call that waits again because the worker of this number was lost with it. */
+static uint32_t take_again(struct twini_worker *me, unsigned number)
+{
+    /* order: acquire; pairs with release in twini_call_repair() */
+    uint32_t again = atomic_load_explicit(&me->shared->worker[number].again, memory_order_acquire);
+    return again && take(me, again - 1) ? again - 1 : TWINI_NO_LINE;
+}
+
 /* One call that stands in the run of this number, from its end; or that is its  again . */
 static uint32_t take_from(struct twini_worker *me, unsigned number)
 {
     struct twini_shared *shared = me->shared;
     struct twini_worker_block *block = &shared->worker[number];
-    /* order: acquire; pairs with release in twini_call_repair() */
-    uint32_t again = atomic_load_explicit(&block->again, memory_order_acquire);
-    if (again && take(me, again - 1))
-        return again - 1;
+    uint32_t again = take_again(me, number);
+    if (again != TWINI_NO_LINE)
+        return again;
     /* relaxed: published by the swap of head, which we have read; any other two values are places
      * to look at as well */
     uint64_t first = atomic_load_explicit(&block->run_first, memory_order_relaxed);
@@ -140,8 +147,7 @@ static uint32_t inherit(struct twini_worker *me)
     /* relaxed, both: the supervisor, who forked us, has seen them */
     me->at = atomic_load_explicit(&me->block->run_first, memory_order_relaxed);
     me->end = atomic_load_explicit(&me->block->run_end, memory_order_relaxed);
-    uint32_t again = atomic_load_explicit(&me->block->again, memory_order_acquire);
-    return again && take(me, again - 1) ? again - 1 : TWINI_NO_LINE;
+    return take_again(me, me->number);
 }
 
 /* Who spun has seen a call at head, maybe before tail tells. Head is not moved: take_run() will. */

@@ -36,19 +36,9 @@ int twin_executor_open(struct twin_executor **executor, const struct twin_pool_o
 static int submit(struct twin_executor *executor, const struct twin_call *call, bool may_wait,
                   struct twin_future **future)
 {
-    if (!future)
-        return TWIN_EINVAL;
-    *future = NULL;
-    if (!executor)
-        return TWIN_EINVAL;
-    struct twin_pool *pool = executor->pool;
-    int error = twini_enter(pool);
-    if (!error)
-        error = twini_check_call(call);
-    if (error)
-        return error;
-    twini_bound_due(pool);
-    return pool->strategy->executor_submit(pool, call, may_wait, future);
+    struct twin_pool *pool = twin_executor_pool(executor);
+    int error = twini_before_submit(pool, call, future);
+    return error ? error : pool->strategy->executor_submit(pool, call, may_wait, future);
 }
 
 int twin_executor_submit(struct twin_executor *executor, const struct twin_call *call,

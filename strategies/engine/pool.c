@@ -214,8 +214,8 @@ int twin_pool_apply(struct twin_pool *pool, const struct twin_call *call, void *
     return error;
 }
 
-static int apply_async(struct twin_pool *pool, const struct twin_call *call, bool may_wait,
-                       struct twin_future **future)
+int twini_before_submit(struct twin_pool *pool, const struct twin_call *call,
+                        struct twin_future **future)
 {
     if (!future)
         return TWIN_EINVAL;
@@ -223,11 +223,17 @@ static int apply_async(struct twin_pool *pool, const struct twin_call *call, boo
     int error = twini_enter(pool);
     if (!error)
         error = twini_check_call(call);
-    if (error)
-        return error;
-    twini_bound_due(pool);
+    if (!error)
+        twini_bound_due(pool);
+    return error;
+}
+
+static int apply_async(struct twin_pool *pool, const struct twin_call *call, bool may_wait,
+                       struct twin_future **future)
+{
+    int error = twini_before_submit(pool, call, future);
     /* After TWIN_ECLOSED from here the pool may be gone. */
-    return pool->strategy->apply_async(pool, call, may_wait, future);
+    return error ? error : pool->strategy->apply_async(pool, call, may_wait, future);
 }
 
 int twin_pool_apply_async(struct twin_pool *pool, const struct twin_call *call,

@@ -281,23 +281,13 @@ static bool bury_all_dead(struct supervisor *me)
     return any;
 }
 
-/* Kills those who run what is to be stopped. */
-static void kill_stopped(struct supervisor *me)
+/* Kills all, or those who run what is to be stopped. */
+static void kill_workers(struct supervisor *me, bool only_stopped)
 {
     for (unsigned w = 0; w < twini_numbers(me->shared); w++) {
         pid_t pid =
             atomic_load_explicit(&me->shared->worker[w].pid, memory_order_relaxed); /* ours */
-        if (pid > 0 && twini_is_to_die(me->shared, w))
-            (void)kill(pid, SIGKILL); /* not reaped yet, so it is still ours */
-    }
-}
-
-static void kill_workers(struct supervisor *me)
-{
-    for (unsigned w = 0; w < twini_numbers(me->shared); w++) {
-        pid_t pid =
-            atomic_load_explicit(&me->shared->worker[w].pid, memory_order_relaxed); /* ours */
-        if (pid > 0)
+        if (pid > 0 && (!only_stopped || twini_is_to_die(me->shared, w)))
             (void)kill(pid, SIGKILL); /* not reaped yet, so it is still ours */
     }
 }
@@ -353,7 +343,7 @@ static bool supervise_once(struct supervisor *me)
     /* order: acquire; pairs with release in stop() of proc_runtime.c */
     int phase = atomic_load_explicit(&shared->phase, memory_order_acquire);
     if (phase == TWINI_KILL)
-        kill_workers(me);
+        kill_workers(me, false);
     if (phase == TWINI_WORK)
         mend(me, after_deaths);
     return phase == TWINI_WORK || me->alive > 0;
@@ -364,8 +354,8 @@ _Noreturn void twini_supervise(struct twini_supervision *of)
     static struct supervisor
         all_of_it; /* this process has one, and a thread's stack may be small */
     struct supervisor *me = &all_of_it;
-    *me = (struct supervisor){.of = of, .shared = of->shared, .pid = getpid(), .last_ns = 0};
-    me->restarts_left = BURST;
+    *me = (struct supervisor){
+        .of = of, .shared = of->shared, .pid = getpid(), .restarts_left = BURST};
     twini_inside_task = true; /* nothing of the caller's may be used here */
     reset_signals();
     if (open_signals(me) < 0) {
@@ -381,7 +371,7 @@ _Noreturn void twini_supervise(struct twini_supervision *of)
                                {.fd = me->signal_fd, .events = POLLIN},
                                {.fd = of->event_fd, .events = POLLIN}};
         int ms = next_look(me);
-        kill_stopped(me);
+        kill_workers(me, true);
         int ready = poll(fds, 3, ms);
         if (ready < 0 && errno != EINTR)
             break;
@@ -390,6 +380,6 @@ _Noreturn void twini_supervise(struct twini_supervision *of)
         if (!supervise_once(me))
             _exit(EXIT_SUCCESS);
     }
-    kill_workers(me);
+    kill_workers(me, false);
     _exit(EXIT_FAILURE);
 }
