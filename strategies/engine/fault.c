@@ -4,6 +4,7 @@
 #include "engine/fault.h"
 #include "strategy.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,14 +37,15 @@ void twini_pass(const char *place)
         raise(SIGKILL);
 }
 
-void twini_fault_reset(void)
+void twini_fault_begin(void)
 {
     atomic_store(passes, 0);
 }
 
-bool twini_fault_has_fired(void)
+bool twini_fault_end(void)
 {
     const char *fault = getenv("TWIN_FAULT");
     const char *colon = fault ? strchr(fault, ':') : NULL;
-    return fault && atomic_load(passes) >= (colon ? strtol(colon + 1, NULL, 10) : 1);
+    long passed = atomic_exchange(passes, LONG_MIN);
+    return fault && passed >= (colon ? strtol(colon + 1, NULL, 10) : 1);
 }

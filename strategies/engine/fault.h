@@ -9,9 +9,10 @@
 #ifdef TWIN_FAULTS
 #include <stdbool.h>
 void twini_pass(const char *place);
-/* For the test: counts from 0 again; whether somebody was killed since. */
-void twini_fault_reset(void);
-bool twini_fault_has_fired(void);
+/* For the test: counts from 0 again. */
+void twini_fault_begin(void);
+/* Nobody is killed any more. Returns whether somebody was. */
+bool twini_fault_end(void);
 #define TWINI_FAULT(place) twini_pass(place)
 #else
 #define TWINI_FAULT(place) ((void)0)
