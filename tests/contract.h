@@ -137,6 +137,7 @@ extern const struct arm arm_proc, arm_omp, arm_control;
 
 #define CALLBACK_PROMISES(P, suite, arm)                                                           \
     P(suite, arm, callback, runs_once_in_order_on_the_waiting_thread)                              \
+    P(suite, arm, callback, has_run_when_the_wait_returns)                                         \
     P(suite, arm, callback, runs_at_the_end_of_a_scope)                                            \
     P(suite, arm, callback, keeps_a_released_future_until_close)                                   \
     P(suite, arm, callback, of_a_complete_future_runs_at_once)                                     \

@@ -83,6 +83,35 @@ void callback_runs_once_in_order_on_the_waiting_thread(const struct arm *arm)
     }
 }
 
+/* Waits with a deadline: then another thread may run the call, while the caller only looks on. */
+static int wait_often(struct twin_pool *pool, void *arg)
+{
+    enum { TIMES = 300, SECOND = 1000000000 };
+    (void)arg;
+    for (int32_t i = 0; i < TIMES; i++) {
+        struct twin_future *future = submit(pool, &i);
+        size_t before = diary.entries;
+        succeeds(twin_future_then(future, write_down, &notes[i]));
+        if (i % 2)
+            succeeds(twin_future_result(future, NULL, 10 * (int64_t)SECOND));
+        else
+            succeeds(twin_futures_wait(&future, 1, TWIN_FIRST, 10 * (int64_t)SECOND));
+        cr_assert_eq(diary.entries, before + 1, "wait %d returned before the callback", i);
+        twin_future_release(future);
+    }
+    return 0;
+}
+
+void callback_has_run_when_the_wait_returns(const struct arm *arm)
+{
+    struct twin_pool *pool = open_pool(arm, 3);
+    begin_diary(pool);
+    succeeds(twin_pool_scope(pool, wait_often, NULL));
+    cr_assert_eq(wait_often(pool, NULL), 0);
+    cr_assert_eq(diary.foreign, 0);
+    succeeds(twin_pool_close(pool));
+}
+
 static int fill_and_leave(struct twin_pool *pool, void *futures)
 {
     submit_with_three(pool, futures);

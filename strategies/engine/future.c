@@ -134,9 +134,24 @@ void twini_future_drop(struct twin_future *future)
         future->strategy->free_future(future);
 }
 
-bool twini_future_ready(void *future)
+bool twini_future_ready(void *arg)
 {
-    return twini_future_is_final(future);
+    const struct twin_future *future = arg;
+    if (!twini_future_is_final(future))
+        return false;
+    /* order: acquire; pairs with release in twini_future_fire(): what its hooks did is visible */
+    struct twini_hook *newest = atomic_load_explicit(&future->hooks, memory_order_acquire);
+    return !newest || newest == &closed;
+}
+
+/* There is an outcome, but another thread has yet to fire the hooks, which it does in a moment; or
+ * it is for us to notice. Not to be waited for where the backend refuses our thread. */
+static void settle(struct twin_future *future)
+{
+    while (!twini_future_ready(future) && future->strategy->watch(future) == TWIN_EDONE) {
+        twini_run_due(future->pool);
+        sched_yield();
+    }
 }
 
 /* Waits until the future has an outcome. */
@@ -188,8 +203,10 @@ int twin_future_result(struct twin_future *future, void *result, int64_t timeout
     }
     error = hand_over(future, result);
     /* relaxed: a hint; those of this future are due. Without any, its pool may be gone. */
-    if (atomic_load_explicit(&future->callbacks, memory_order_relaxed))
+    if (atomic_load_explicit(&future->callbacks, memory_order_relaxed)) {
+        settle(future);
         twini_run_due(future->pool);
+    }
     return error;
 }
 
@@ -255,7 +272,7 @@ static bool several_ready(void *arg)
         struct twin_future *future = several->futures[i];
         if (!future)
             continue;
-        if (!twini_future_is_final(future)) {
+        if (!twini_future_ready(future)) {
             if (several->what == TWIN_ALL)
                 return false;
             all = false;
@@ -272,7 +289,7 @@ static int wait_for_each(const struct several *several, int64_t deadline_ns)
 {
     for (size_t i = 0; i < several->count; i++) {
         struct twin_future *future = several->futures[i];
-        if (!future || twini_future_is_final(future))
+        if (!future || twini_future_ready(future))
             continue;
         struct twini_wait wait = {
             .ready = twini_future_ready, .arg = future, .only = future, .deadline_ns = deadline_ns};
@@ -326,6 +343,7 @@ static int find_pool(const struct several *several, struct twin_pool **pool)
             future->strategy->look(future);
         } else if (atomic_load_explicit(&future->callbacks, memory_order_relaxed)) {
             due = future->pool; /* relaxed: as in twin_future_result() */
+            settle(future);
         }
     }
     if (!*pool)

@@ -72,7 +72,7 @@ static inline bool twini_future_is_final(const struct twin_future *future)
     return atomic_load_explicit(&future->state, memory_order_acquire) >= TWIN_SUCCEEDED;
 }
 
-/* ready() for struct twini_wait; arg is the future. */
+/* ready() for struct twini_wait; arg is the future: it has an outcome, and its hooks have fired. */
 bool twini_future_ready(void *future);
 
 /* Hooks on, behind earlier hooks. Returns 0: it will fire; TWIN_EDONE: there is an outcome already,
