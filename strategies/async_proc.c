@@ -18,7 +18,8 @@ static int apply_async(struct twin_pool *pool, const struct twin_call *call, boo
 {
     struct twini_proc *proc = twini_proc_of(pool);
     /* report: begin async */
-    struct twini_proc_future *future = twini_proc_future_new(pool, call->result_size);
+    struct twini_proc_future *future =
+        twini_proc_future_new(pool, sizeof *future, call->result_size);
     if (!future)
         return TWIN_ENOMEM;
     pthread_mutex_lock(&proc->lock);
@@ -41,21 +42,21 @@ static int apply_async(struct twin_pool *pool, const struct twin_call *call, boo
 
 /* ---- map_async ----------------------------------------------------------- */
 
-static void free_map(struct twini_proc_future *future)
+static void free_map(struct twini_map_future *future)
 {
     twin_free(future->staged_items);
     twin_free(future->staged_results);
-    if (future->map && future->map->context_size)
+    if (future->map.context_size)
         twin_free((void *)future->context);
     future->staged_items = future->staged_results = NULL;
     future->context = NULL;
 }
 
 /* Copies into the arena what workers cannot see; seen is the map as they see it. */
-static int stage(struct twini_proc *proc, struct twini_proc_future *future, struct twin_map *seen)
+static int stage(struct twini_proc *proc, struct twini_map_future *future, struct twin_map *seen)
 {
     struct twini_arena *arena = proc->pool->arena;
-    const struct twin_map *map = future->map;
+    const struct twin_map *map = &future->map;
     size_t items_bytes = map->count * map->item_size, results_bytes = map->count * map->result_size;
     int error = twini_map_copy_context(proc, map, &future->context);
     if (error)
@@ -77,18 +78,19 @@ static int stage(struct twini_proc *proc, struct twini_proc_future *future, stru
     return 0;
 }
 
-static int begin(struct twini_proc *proc, struct twini_proc_future *future)
+static int begin(struct twini_proc *proc, struct twini_map_future *future)
 {
-    struct twin_map seen = *future->map;
+    struct twin_map seen = future->map;
     int error = stage(proc, future, &seen);
     unsigned slot;
     if (!error)
         error = twini_map_begin(proc, &seen, &slot);
     if (error)
         return error;
-    future->line = slot;
+    future->proc.line = slot;
     proc->map_future[slot] = future;
-    (void)twini_future_start(&future->base); /* workers have been woken: it cannot be cancelled */
+    (void)twini_future_start(
+        &future->proc.base); /* workers have been woken: it cannot be cancelled */
     return 0;
 }
 
@@ -96,31 +98,29 @@ static int map_async(struct twin_pool *pool, const struct twin_map *map,
                      struct twin_future **submitted)
 {
     struct twini_proc *proc = twini_proc_of(pool);
-    struct twini_proc_future *future = twini_proc_future_new(pool, 0);
+    struct twini_map_future *future = twini_proc_future_new(pool, sizeof *future, 0);
     if (!future)
         return TWIN_ENOMEM;
-    future->base.is_map = true;
-    future->staged_items = future->staged_results = NULL;
-    future->context = NULL;
-    future->map = malloc(sizeof *future->map);
-    int error = future->map ? 0 : TWIN_ENOMEM;
-    if (!error) {
-        *future->map = *map;
-        pthread_mutex_lock(&proc->lock);
-        if (map->count) {
-            error = begin(proc, future);
-        } else {
-            twini_future_finish(&future->base, 0, NULL);
-            twini_future_drop(&future->base);
-        }
-        pthread_mutex_unlock(&proc->lock);
+    struct twin_future *base = &future->proc.base;
+    base->is_map = true;
+    future->map = *map;
+    future->context = future->staged_items = future->staged_results = NULL;
+    future->is_stopped = false;
+    int error = 0;
+    pthread_mutex_lock(&proc->lock);
+    if (map->count) {
+        error = begin(proc, future);
+    } else {
+        twini_future_finish(base, 0, NULL);
+        twini_future_drop(base);
     }
+    pthread_mutex_unlock(&proc->lock);
     if (error) {
         free_map(future);
-        twini_proc_free_future(&future->base);
+        twini_proc_free_future(base);
         return error;
     }
-    *submitted = &future->base;
+    *submitted = base;
     return 0;
 }
 
@@ -129,14 +129,14 @@ static int map_async(struct twin_pool *pool, const struct twin_map *map,
 static void finish_map(struct twini_proc *proc, unsigned slot, int error,
                        const struct twin_failure *failure)
 {
-    struct twini_proc_future *future = proc->map_future[slot];
+    struct twini_map_future *future = proc->map_future[slot];
     proc->map_future[slot] = NULL;
     if (error == 0 && (proc->terminated || future->is_stopped))
         error = TWIN_ECANCELLED; /* some of it may have been skipped */
     twin_free(future->staged_items);
     future->staged_items = NULL;
-    twini_future_finish(&future->base, error, failure);
-    twini_future_drop(&future->base);
+    twini_future_finish(&future->proc.base, error, failure);
+    twini_future_drop(&future->proc.base);
 }
 
 void twini_map_collect(struct twini_proc *proc)
@@ -172,7 +172,8 @@ static int stop(struct twini_proc *proc, struct twini_proc_future *future)
     if (!proc->shared->processes)
         return TWIN_ENOTSUP;
     bool is_map = future->base.is_map;
-    future->is_stopped = is_map;
+    if (is_map)
+        ((struct twini_map_future *)future)->is_stopped = true;
     if (!is_map && !twini_stop_call(proc, future))
         return 0; /* it has ended, or waits again */
     if (is_map)
@@ -222,16 +223,16 @@ static int watch(struct twin_future *future)
 
 static void land(struct twin_future *base)
 {
-    struct twini_proc_future *future = (struct twini_proc_future *)base;
+    struct twini_map_future *future = (struct twini_map_future *)base;
     if (future->staged_results)
-        memcpy(future->map->results, future->staged_results,
-               future->map->count * future->map->result_size);
+        memcpy(future->map.results, future->staged_results,
+               future->map.count * future->map.result_size);
 }
 
 static void free_future(struct twin_future *base)
 {
     if (base->is_map)
-        free_map((struct twini_proc_future *)base);
+        free_map((struct twini_map_future *)base);
     twini_proc_free_future(base);
 }
 

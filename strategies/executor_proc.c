@@ -20,7 +20,8 @@ int twini_executor_submit_proc(struct twin_pool *pool, const struct twin_call *c
                                struct twin_future **submitted)
 {
     struct twini_proc *proc = twini_proc_of(pool);
-    struct twini_proc_future *future = twini_proc_future_new(pool, call->result_size);
+    struct twini_proc_future *future =
+        twini_proc_future_new(pool, sizeof *future, call->result_size);
     if (!future)
         return TWIN_ENOMEM;
     /* report: begin executor */

@@ -181,14 +181,12 @@ int twini_proc_resize(struct twin_pool *pool, unsigned workers)
 
 /* ---- futures ------------------------------------------------------------- */
 
-struct twini_proc_future *twini_proc_future_new(struct twin_pool *pool, size_t result_size)
+void *twini_proc_future_new(struct twin_pool *pool, size_t size, size_t result_size)
 {
-    struct twini_proc_future *future = malloc(sizeof *future);
+    struct twini_proc_future *future = malloc(size);
     if (!future)
         return NULL;
     future->on_stack = false;
-    future->map = NULL;
-    future->is_stopped = false;
     future->block = NULL;
     if (twini_future_init(&future->base, pool, result_size)) {
         free(future);
@@ -203,7 +201,6 @@ void twini_proc_free_future(struct twin_future *base)
     twini_future_fini(base);
     if (future->on_stack)
         return;
-    free(future->map);
     free(future);
 }
 

@@ -30,16 +30,21 @@ struct twini_carrier {
 };
 extern const struct twini_carrier twini_process_carrier, twini_thread_carrier;
 
-/* A single call's or a map's future. */
+/* Of a call. A program may hold a million: two cache lines of malloc's. */
 struct twini_proc_future {
     struct twin_future base;
-    bool on_stack;        /* its memory is the caller's: apply */
-    uint32_t line;        /* of a call; of map_async the slot */
-    void *block;          /* of the arena: context, item, result that did not fit inline; or NULL */
-    struct twin_map *map; /* of map_async, as the caller gave it: where staged results land */
-    const void *context;  /* of map_async: the copy, or as given */
+    bool on_stack; /* its memory is the caller's: apply */
+    uint32_t line; /* of map_async the slot */
+    void *block;   /* of the arena: context, item, result that did not fit inline; or NULL */
+};
+
+/* Of map_async. */
+struct twini_map_future {
+    struct twini_proc_future proc; /* first: they share an address */
+    struct twin_map map;           /* as the caller gave it: where staged results land */
+    const void *context;           /* the copy, or as given */
     void *staged_items, *staged_results;
-    bool is_stopped; /* a map that was cancelled while it ran */
+    bool is_stopped; /* cancelled while it ran */
 };
 
 struct twini_proc {
@@ -62,7 +67,7 @@ struct twini_proc {
     unsigned blocked;                   /* threads that wait for a place: admission.c */
 
     bool slot_in_use[TWINI_MAP_SLOTS];
-    struct twini_proc_future *map_future[TWINI_MAP_SLOTS]; /* of map_async */
+    struct twini_map_future *map_future[TWINI_MAP_SLOTS]; /* of map_async */
     uint64_t wakes, caller_parks, staged_bytes;
     size_t last_chunk;
     void *stage; /* kept between maps of private memory */
@@ -124,7 +129,9 @@ void twini_proc_want(struct twini_proc *proc, uint32_t count);
 
 /* ---- futures ------------------------------------------------------------- */
 
-struct twini_proc_future *twini_proc_future_new(struct twin_pool *pool, size_t result_size);
+/* Of size bytes, one of the two above; what is a map's alone is the caller's to set. NULL: no
+ * memory. */
+void *twini_proc_future_new(struct twin_pool *pool, size_t size, size_t result_size);
 /* strategy->look, wait, cancel, land, free_future, cancel_pending, scope: the same for every proc
  * file. */
 void twini_proc_look(struct twin_future *future);
