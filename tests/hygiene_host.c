@@ -4,9 +4,14 @@
 #include "toolkit.h"
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <omp.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -230,4 +235,40 @@ Test(hygiene_host, runs_openmp_beside_and_inside, .timeout = WATCHDOG_SECONDS)
     atomic_store(&rounds[1], 1);
     cr_assert_eq(pthread_join(thread, NULL), 0);
     cr_assert_eq(atomic_load(&rounds[2]), 0);
+}
+
+/* ---- a filter of system calls ------------------------------------------------------------------
+ */
+
+/* Refuses membarrier(), which a worker asks for before it sleeps. */
+static int refuse_barriers(void *unused)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
+    (void)unused;
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0;
+}
+
+Test(hygiene_host, filters_what_its_workers_may_ask_for, .timeout = WATCHDOG_SECONDS)
+{
+    enum { TIMES = 2000 };
+    struct twin_pool_options options = {.workers = 2, .initializer = refuse_barriers};
+    struct twin_pool *pool;
+    if (twin_pool_open(&pool, &options) == TWIN_ETASK)
+        cr_skip_test("this host has no such filters");
+    for (int32_t i = 0; i < TIMES; i++) {
+        struct twin_call call = square_call(&i);
+        struct twin_future *future;
+        succeeds(twin_pool_apply_async(pool, &call, &future));
+        while (twin_future_state(future) < TWIN_SUCCEEDED) { /* which wakes nobody */
+        }
+        twin_future_release(future);
+    }
+    succeeds(twin_pool_close(pool));
 }

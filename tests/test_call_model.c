@@ -16,7 +16,7 @@
 /* ---- the model, as the search sees it ------------------------------------ */
 
 enum { WORKER_CHOICES = WORKER_WAYS + 1 /* death */ };
-enum { CHOICES = CALLER_WAYS + WORKERS * WORKER_CHOICES + SUPERVISOR_WAYS };
+enum { CHOICES = CALLER_WAYS + WORKERS * WORKER_CHOICES + SUPERVISOR_WAYS + 1 /* drain */ };
 
 static enum search_step die(const struct call_model *model, struct call_state *state,
                             unsigned number, const char **violation)
@@ -56,7 +56,10 @@ static enum search_step step(const void *arg, void *at, unsigned choice, const c
     choice = CHOICES - 1 - choice; /* bad ends are found sooner when the caller comes last */
     if (is_over(model, state))
         return SEARCH_BLOCKED;
-    if (choice < CALLER_WAYS) {
+    if (choice == CHOICES - 1) {
+        moved = state->buffered;
+        drain(state);
+    } else if (choice < CALLER_WAYS) {
         moved = step_caller(model, state, choice, violation);
     } else if (choice < CALLER_WAYS + WORKERS * WORKER_CHOICES) {
         unsigned number = (choice - CALLER_WAYS) / WORKER_CHOICES;
@@ -85,7 +88,8 @@ static bool has_place(const struct call_model *model, const struct call_state *s
 {
     const struct caller *caller = &state->caller;
     bool found = stands_in(model, line, state->head, state->tail) ||
-                 (caller->at == C_TAIL && caller->line == line);
+                 (caller->at == C_TAIL && caller->line == line) ||
+                 (state->buffered && stands_in(model, line, state->tail, caller->tail));
     for (unsigned number = 0; number < WORKERS; number++) {
         const struct block *block = &state->blocks[number];
         found = found || stands_in(model, line, block->run_first, block->run_end) ||
@@ -229,6 +233,7 @@ Test(call_model, lost_wakes_are_caught, .timeout = 300)
 {
     CATCH(in_vain, NO_RING_AFTER_REPAIR, TWO, .calls = 1, PARK, RETRY, CALLER, .grain = COARSE);
     CATCH(in_vain, LOOK_BEFORE_PARKED, TWO, .calls = 1, PARK);
+    CATCH(in_vain, NO_BARRIER, TWO, .calls = 1, PARK);
     CATCH(in_vain, SPINNER_OUTLIVES, TWO, .calls = 1, PARK, .spins = true, .crashes = 1,
           .grain = COARSE);
     CATCH(in_vain, PASSES_NOTHING_ON, TWO, .calls = 2, NAP, .meet = true);

@@ -3,7 +3,10 @@
  * Lost wake-ups are ruled out as usual (Dekker): a sleeper first says that it will sleep (parked
  * bit, target word), then looks for work once more, then waits; a ringer first publishes the work,
  * then looks who sleeps. Both sides are sequentially consistent. Who clears the bit rings: so a
- * sleeper is rung once, and a dead one's bit harms nobody.
+ * sleeper is rung once, and a dead one's bit harms nobody. The submitter fences only when it finds
+ * somebody asleep: where nobody is, the first to go to sleep has a barrier executed on the
+ * submitter's CPU after it said so (barrier.h). Who comes next need not: whoever was first has yet
+ * to look for work, and if he dies, all are rung.
  *
  * A ring costs as much as a hundred short tasks, so a burst of calls must not ring for each. None is
  * due while somebody is  awake : has promised to look once more, and to clear that word before it
@@ -14,9 +17,13 @@
  * when the nap is over. A promise that dies with its worker is cleared by the supervisor, who rings
  * all. */
 #include "engine/awake.h"
+#include "engine/barrier.h"
 #include "engine/call.h"
 #include "engine/fault.h"
 #include "engine/plan.h"
+
+/* How long to sleep when the barrier was refused: who submits may not have seen us. */
+enum { UNSURE_NS = 50000 };
 
 /* ---- who sleeps ---------------------------------------------------------- */
 
@@ -106,6 +113,20 @@ void twini_ring_all(struct twini_shared *shared)
     twini_doorbell_ring(&shared->bell);
 }
 
+/* The submitter's first look, without a fence. */
+static bool nobody_parked(const struct twini_shared *shared)
+{
+    if (!shared->has_barrier)
+        return false;
+    /* order: none but the compiler's; who goes to sleep while we look has a barrier executed here
+     * before it looks for what we have submitted */
+    atomic_signal_fence(memory_order_seq_cst);
+    for (unsigned i = 0; i < (twini_numbers(shared) + 63) / 64; i++)
+        if (atomic_load_explicit(&shared->parked[i], memory_order_relaxed))
+            return false;
+    return true;
+}
+
 /* Rings one, who is from now on the one that is awake; if there is none to ring, then whoever goes
  * to sleep next takes the promise over. */
 static unsigned ring_next(struct twini_shared *shared)
@@ -119,6 +140,10 @@ static unsigned ring_next(struct twini_shared *shared)
 
 unsigned twini_ring_for_call(struct twini_shared *shared, bool urgent)
 {
+    if (nobody_parked(shared))
+        return 0;
+    /* order: seq_cst; tail was moved before, and who sleeps is read after it */
+    atomic_thread_fence(memory_order_seq_cst);
     if (!twini_any_parked(shared) || twini_any_spinner(shared))
         return 0;
     /* order: seq_cst; after tail was moved; pairs with the clearing of the word, which is before
@@ -174,7 +199,8 @@ void twini_park(struct twini_worker *me, bool (*still_idle)(struct twini_worker 
     _Atomic uint64_t *bits = &shared->parked[me->number / 64];
     uint64_t bit = (uint64_t)1 << (me->number % 64);
     /* order: seq_cst; we say that we sleep, then look once more: see the head of the file */
-    atomic_fetch_or_explicit(bits, bit, memory_order_seq_cst);
+    bool first = atomic_fetch_or_explicit(bits, bit, memory_order_seq_cst) == 0;
+    bool sure = !first || !shared->has_barrier || twini_barrier();
     /* From here on we may be rung, and be the one that others count on: also when we do not get to
      * sleep. Nothing is run before the bit is cleared again: a ring would go to a worker that is
      * busy. */
@@ -185,7 +211,8 @@ void twini_park(struct twini_worker *me, bool (*still_idle)(struct twini_worker 
     if (still_idle(me)) {
         twini_count(&me->block->parks, 1);
         if (!naps || (!nap(me) && still_idle(me)))
-            (void)twini_doorbell_wait(&me->block->bell, INT64_MAX);
+            (void)twini_doorbell_wait(&me->block->bell,
+                                      sure ? INT64_MAX : twini_now_ns() + UNSURE_NS);
     }
     atomic_fetch_and_explicit(bits, ~bit, memory_order_seq_cst);
 }

@@ -1,6 +1,7 @@
 /* proc_runtime.c: the caller's side of a proc pool: memory, birth, size, the end. */
 #include "engine/proc_runtime.h"
 #include "engine/awake.h"
+#include "engine/barrier.h"
 #include "engine/submit.h"
 #include "map_proc.h"
 
@@ -41,6 +42,8 @@ static int map_shared(struct twini_proc *proc, const struct twin_pool_options *o
     shared->cpus = twin_usable_cpus();
     shared->wait = options->wait;
     shared->processes = proc->carrier->processes;
+    /* not where workers sleep after each call */
+    shared->has_barrier = options->wait != TWIN_WAIT_BLOCK && twini_barrier_join();
     shared->spin_ns = spin_ns;
     shared->nap_ns = options->wait == TWIN_WAIT_BLOCK ? 0 : nap_ns;
     /* one CPU is left to the caller, who submits */

@@ -150,9 +150,9 @@ int twini_submit(struct twini_proc *proc, const struct twin_call *call,
             1};
     /* order: release; pairs with acquire in twini_call_look(): the call is readable */
     atomic_store_explicit(&to->word, twini_call_pack(w), memory_order_release);
-    /* order: seq_cst; the word is before it, and the look at who sleeps after it: awake.c. An
-     * exchange, so that it is one instruction where a store and a fence would be two. */
-    (void)atomic_exchange_explicit(&shared->tail, proc->tail, memory_order_seq_cst);
+    /* order: release; the word is before it. What makes the look at who sleeps come after it stands
+     * in twini_ring_for_call(). */
+    atomic_store_explicit(&shared->tail, proc->tail, memory_order_release);
     return 0;
 }
 

@@ -180,11 +180,13 @@ bool step_caller(const struct call_model *model, struct call_state *state, unsig
         return false;
     switch (me->at) {
     case C_TAIL:
-        state->tail = me->tail;
+        state->buffered = 1;
         me->at = C_RING;
-        me->ringer.at = model->sleeps ? R_PARKED : 0;
-        if (!model->sleeps)
+        me->ringer.at = model->sleeps ? R_GLANCE : 0;
+        if (!model->sleeps) {
+            drain(state);
             rest(me);
+        }
         return true;
     case C_RING:
         if (!step_ringer(model, state, &me->ringer))

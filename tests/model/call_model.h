@@ -3,6 +3,8 @@
  * order of the code. What is private to one of them moves along with its next step.
  *
  * Sequential consistency is enough: the moves of the code on which something depends are seq_cst.
+ * But for one, the submitter's move of tail, which stays in its store buffer until it fences, a
+ * worker's barrier (engine/barrier.h) has it drained, or it drains by itself.
  * Times are left out: a nap or a spin may end at any moment, nobody has a heartbeat. A bell keeps one
  * ring, where the code's counts: fewer wakes, so nothing rests on rings that are left over. A call's
  * number stands for the generation of its line. What was tidied up (a variable that nobody reads any
@@ -28,6 +30,7 @@ enum variant {
     RETRY_WITHOUT_AGAIN,  /* a lost call waits again, but nobody is told where */
     FINISH_BY_STORE,      /* DONE is written, not moved to */
     PASSES_NOTHING_ON,    /* who was counted on runs its call without waking the next */
+    NO_BARRIER,           /* a sleeper does not have the submitter's stores drained */
     STALE_CLAIM           /* a claim that does not compare the generation */
 };
 
@@ -70,6 +73,7 @@ enum ringer_at {
     R_HEAD,
     R_TAIL,
     R_WORD,
+    R_GLANCE, /* the caller only: without a fence */
     R_PARKED,
     R_SPINNER,
     R_AWAKE,
@@ -114,6 +118,7 @@ enum worker_at {
     W_SPIN_TAIL,
     W_SPIN_REPAIRS,
     W_PARK,
+    W_BARRIER,
     W_PROMISE,
     W_PROMISE_TAKE,
     W_IDLE_TAIL,
@@ -185,6 +190,7 @@ struct supervisor {
 
 struct call_state {
     uint8_t head, tail, awake, parked, spinner, target, repairs, caller_bell, event;
+    uint8_t buffered; /* tail is to become the caller's tail */
     struct word_state lines[MOST_LINES];
     struct block blocks[WORKERS];
     struct worker workers[WORKERS];
@@ -194,7 +200,7 @@ struct call_state {
     /* What no protocol knows: of each call, the attempts that have run (bits), its outcome, whether
      * its owner died, whether it was collected. */
     uint8_t ran[MOST_CALLS], outcome[MOST_CALLS], died[MOST_CALLS], collected[MOST_CALLS];
-    uint8_t unused[2]; /* up to a multiple of 8 */
+    uint8_t unused[1]; /* up to a multiple of 8 */
 };
 _Static_assert(sizeof(struct call_state) % 8 == 0, "fingerprints go by 8 bytes");
 
@@ -214,6 +220,9 @@ bool step_ringer(const struct call_model *model, struct call_state *state, struc
 void kill_worker(struct call_state *state, unsigned number, const char **violation);
 void end_call(struct call_state *state, struct word_state *word, enum word outcome,
               const char **violation);
+
+/* The submitter's store becomes visible. */
+void drain(struct call_state *state);
 
 void tidy_up(const struct call_model *model, struct call_state *state);
 

@@ -12,7 +12,7 @@ static void step_word(const struct call_model *model, const struct call_state *s
                       struct ringer *ringer)
 {
     if (state->lines[ringer->head % model->lines].state == WAITING) {
-        ringer->at = R_PARKED;
+        ringer->at = ringer->urgent ? R_GLANCE : R_PARKED;
         ringer->head = ringer->tail = 0;
     } else {
         ringer->head++; /* step_ringer() ends at tail */
@@ -63,13 +63,19 @@ bool step_ringer(const struct call_model *model, struct call_state *state, struc
         ringer->at = R_TAIL;
         break;
     case R_TAIL:
-        ringer->tail = state->tail;
+        ringer->tail = ringer->urgent ? state->caller.tail : state->tail;
         ringer->at = R_WORD;
         goes_on = ringer->head < ringer->tail;
         break;
     case R_WORD:
         step_word(model, state, ringer);
         goes_on = ringer->at != R_WORD || ringer->head < ringer->tail;
+        break;
+    case R_GLANCE:
+        goes_on = state->parked != 0;
+        ringer->at = R_PARKED;
+        if (goes_on)
+            drain(state);
         break;
     case R_PARKED:
     case R_SPINNER:
@@ -88,6 +94,13 @@ bool step_ringer(const struct call_model *model, struct call_state *state, struc
     if (!goes_on)
         *ringer = (struct ringer){0};
     return goes_on;
+}
+
+void drain(struct call_state *state)
+{
+    if (state->buffered)
+        state->tail = state->caller.tail;
+    state->buffered = 0;
 }
 
 /* ---- view ---------------------------------------------------------------- */
@@ -212,7 +225,15 @@ static void step_promise(struct call_state *state, struct worker *me, uint8_t mi
 static void step_parked(const struct call_model *model, struct call_state *state, struct worker *me,
                         uint8_t bit)
 {
-    state->parked = (uint8_t)(state->parked | bit);
+    bool first = state->parked == 0;
+    if (me->at == W_PARK) {
+        state->parked = (uint8_t)(state->parked | bit);
+        me->at = W_BARRIER;
+        if (first && model->variant != NO_BARRIER)
+            return;
+    } else {
+        drain(state);
+    }
     me->counted_on = 1;
     me->at = model->naps ? W_PROMISE : model->variant == LOOK_BEFORE_PARKED ? W_SLEEP : W_IDLE_TAIL;
 }
@@ -242,6 +263,7 @@ static bool step_park(const struct call_model *model, struct call_state *state, 
     bool early = model->variant == LOOK_BEFORE_PARKED;
     switch (me->at) {
     case W_PARK:
+    case W_BARRIER:
         step_parked(model, state, me, bit);
         return true;
     case W_PROMISE:
