@@ -4,7 +4,9 @@
  * leak. The allocator's own state, a list of extents ordered by address, is private to the opening
  * process: a worker that writes past its array cannot break it, and a worker that dies cannot leave
  * it half changed. First fit, neighbours merged. Freed pages go back to the system by MADV_REMOVE
- * (MADV_DONTNEED would not free shared pages), which also makes them read as zeroes again.
+ * (MADV_DONTNEED would not free shared pages), which also makes them read as zeroes again. To take a
+ * page anew costs more than to fill it, so those of arguments that pass through are kept for the
+ * next ones, and swept when they have become many.
  *
  * Blocks are found by address through a hash table, for calls whose arguments do not fit inline
  * take and give back one each, with thousands in flight.
@@ -40,13 +42,14 @@ struct twini_arena {
     size_t bucket_count;     /* a power of two */
     char *start;
     size_t size, page;
-    size_t blocks;
+    size_t blocks, used_bytes;
+    size_t kept_bytes; /* recycled, and neither taken again nor swept: about that */
     bool closed;
     unsigned long fork_epoch;
 };
 
 static const size_t least_reservation = (size_t)1 << 20, most_reservation = (size_t)1 << 40,
-                    granule = 64;
+                    granule = 64, keep_bytes = (size_t)4 << 20;
 
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct twini_arena *all;
@@ -233,10 +236,13 @@ static void *allocate(struct twini_arena *arena, size_t size, bool zeroed)
     bool clean = false;
     if (extent) {
         clean = extent->clean;
+        if (!clean)
+            arena->kept_bytes -= size < arena->kept_bytes ? size : arena->kept_bytes;
         extent->used = true;
         extent->clean = false;
         enlist(arena, extent);
         arena->blocks++;
+        arena->used_bytes += size;
         while (arena->hint->used && arena->hint->next)
             arena->hint = arena->hint->next;
     }
@@ -278,7 +284,30 @@ static void merge_next(struct twini_arena *arena, struct extent *extent)
     free(next);
 }
 
-void twini_arena_free(struct twini_arena *arena, void *block)
+/* Gives the pages of a free extent back. Whole pages only, or a neighbour's bytes would go too; the
+ * rest stays dirty. */
+static void purge(struct twini_arena *arena, struct extent *extent)
+{
+    size_t skip = (arena->page - (uintptr_t)extent->start % arena->page) % arena->page;
+    if (extent->clean || extent->size < skip + arena->page)
+        return;
+    size_t whole = (extent->size - skip) / arena->page * arena->page;
+    bool removed = madvise(extent->start + skip, whole, MADV_REMOVE) == 0;
+    extent->clean = removed && whole == extent->size;
+}
+
+static void keep(struct twini_arena *arena, const struct extent *freed)
+{
+    arena->kept_bytes += freed->size;
+    if (arena->kept_bytes <= keep_bytes || arena->kept_bytes <= arena->used_bytes)
+        return;
+    arena->kept_bytes = 0;
+    for (struct extent *extent = arena->extents; extent; extent = extent->next)
+        if (!extent->used)
+            purge(arena, extent);
+}
+
+static void give_back(struct twini_arena *arena, void *block, bool soon_again)
 {
     if (!block || arena->fork_epoch != twini_fork_epoch || twini_inside_task)
         return;
@@ -287,12 +316,11 @@ void twini_arena_free(struct twini_arena *arena, void *block)
     if (extent) {
         extent->used = false;
         arena->blocks--;
-        /* Whole pages only, or a neighbour's bytes would go too; the rest stays dirty. */
-        if ((uintptr_t)extent->start % arena->page == 0 && extent->size >= arena->page) {
-            size_t whole = extent->size / arena->page * arena->page;
-            bool removed = madvise(extent->start, whole, MADV_REMOVE) == 0;
-            extent->clean = removed && whole == extent->size;
-        }
+        arena->used_bytes -= extent->size;
+        if (soon_again)
+            keep(arena, extent);
+        else
+            purge(arena, extent);
         if (extent->start < arena->hint->start)
             arena->hint = extent;
         merge_next(arena, extent);
@@ -303,6 +331,16 @@ void twini_arena_free(struct twini_arena *arena, void *block)
     pthread_mutex_unlock(&arena->lock);
     if (last)
         destroy_if_unused(arena);
+}
+
+void twini_arena_free(struct twini_arena *arena, void *block)
+{
+    give_back(arena, block, false);
+}
+
+void twini_arena_recycle(struct twini_arena *arena, void *block)
+{
+    give_back(arena, block, true);
 }
 
 bool twini_arena_holds(const struct twini_arena *arena, const void *start, size_t size)

@@ -19,7 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEAD = 16, BLOCKS_PER_WORKER = 128 };
+/* By default: so much for each worker, for what is taken again stays in the caches. */
+enum { HEAD = 16, WINDOW_BYTES = 1 << 20, FEWEST_BLOCKS = 4, MOST_BLOCKS = 128 };
 
 struct block_outcome {
     int code;
@@ -334,12 +335,21 @@ static int check_stream(const struct twin_stream *stream)
     return 0;
 }
 
+static size_t default_window(const struct twin_pool *pool, const struct twin_stream *stream,
+                             size_t chunk)
+{
+    /* each size is at most PTRDIFF_MAX / 4: no overflow */
+    size_t blocks = WINDOW_BYTES / (chunk * stream->item_size + chunk * stream->result_size);
+    blocks = blocks < FEWEST_BLOCKS ? FEWEST_BLOCKS : blocks > MOST_BLOCKS ? MOST_BLOCKS : blocks;
+    return blocks * pool->options.workers;
+}
+
 /* Blocks ahead: what is asked for, rounded up; at most as many calls as may be in flight. */
 static size_t choose_window(const struct twin_pool *pool, const struct twin_stream *stream,
                             size_t chunk)
 {
-    size_t window = stream->ahead ? (stream->ahead - 1) / chunk + 1
-                                  : (size_t)BLOCKS_PER_WORKER * pool->options.workers;
+    size_t window =
+        stream->ahead ? (stream->ahead - 1) / chunk + 1 : default_window(pool, stream, chunk);
     return window < pool->options.max_pending ? window : pool->options.max_pending;
 }
 

@@ -188,7 +188,7 @@ static void deliver(struct twini_proc *proc, uint32_t line, unsigned state)
     if (succeeded && future->base.result_size)
         memcpy(future->base.result, twini_call_result(call), future->base.result_size);
     if (future->block) {
-        twini_arena_free(proc->pool->arena, future->block);
+        twini_arena_recycle(proc->pool->arena, future->block);
         future->block = NULL;
     }
     flip_use(proc, line);

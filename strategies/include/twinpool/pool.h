@@ -159,7 +159,8 @@ struct twin_stream {
     size_t item_size, result_size;
     size_t chunk; /* items that travel, succeed and fail together; 0: 1 */
     size_t ahead; /* items that are read before their turn, rounded up to whole chunks, and at most
-                     max_pending chunks; 0: 128 chunks for each worker */
+                     max_pending chunks; 0: for each worker 1 MiB of items and results, but at
+                     least 4 chunks and at most 128 */
 };
 
 /* What went wrong, in kinds that are never mixed. */
