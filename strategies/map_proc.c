@@ -15,6 +15,7 @@
 #include "engine/watch.h"
 #include "engine/worker.h"
 
+#include <sched.h>
 #include <string.h>
 
 static const size_t window_bytes = (size_t)8 << 20;
@@ -50,9 +51,12 @@ static void run_chunk(struct twini_worker *me, struct twini_map_slot *slot, stru
     }
 }
 
-/* Takes somebody else's chunks, and runs the first. */
+/* Takes somebody else's chunks, and runs the first. Where workers outnumber the CPUs, others first get
+ * a chance to begin with their own: whose pages they have in their tables, and we have not. */
 static bool steal(struct twini_worker *me, unsigned number, size_t *chunk)
 {
+    if (twini_width(&me->shared->maps[number]) > me->shared->cpus)
+        (void)sched_yield(); /* cannot fail on Linux */
     if (!twini_range_steal(me->shared, number, me->number))
         return false;
     twini_count(&me->block->steals, 1);
