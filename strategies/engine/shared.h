@@ -175,7 +175,7 @@ struct twini_shared {
     uint32_t cpus;
     enum twin_wait_policy wait;
     bool has_barrier; /* the caller does without a fence: barrier.h */
-    bool processes; /* false: the control arm, whose workers are threads */
+    bool processes;   /* false: the control arm, whose workers are threads */
     int64_t spin_ns, nap_ns;
     unsigned spin_slots;
     int (*initializer)(void *);
