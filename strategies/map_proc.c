@@ -51,16 +51,25 @@ static void run_chunk(struct twini_worker *me, struct twini_map_slot *slot, stru
     }
 }
 
+static bool has_chunks(struct twini_shared *shared, unsigned number, unsigned me)
+{
+    for (unsigned w = 0; w < twini_width(&shared->maps[number]); w++)
+        if (twini_range_has_chunks(twini_range_of(shared, number, w), w == me))
+            return true;
+    return false;
+}
+
 /* Takes somebody else's chunks, and runs the first. Where workers outnumber the CPUs, others first get
  * a chance to begin with their own: whose pages they have in their tables, and we have not. */
 static bool steal(struct twini_worker *me, unsigned number, size_t *chunk)
 {
-    if (twini_width(&me->shared->maps[number]) > me->shared->cpus)
+    struct twini_shared *shared = me->shared;
+    if (twini_width(&shared->maps[number]) > shared->cpus && has_chunks(shared, number, me->number))
         (void)sched_yield(); /* cannot fail on Linux */
-    if (!twini_range_steal(me->shared, number, me->number))
+    if (!twini_range_steal(shared, number, me->number))
         return false;
     twini_count(&me->block->steals, 1);
-    struct twini_range *own = twini_range_of(me->shared, number, me->number);
+    struct twini_range *own = twini_range_of(shared, number, me->number);
     return twini_range_next(own, false, chunk) == TWINI_RANGE_RUN;
 }
 
@@ -102,14 +111,6 @@ static bool has_ended(struct twini_shared *shared, unsigned number)
         if (!twini_range_is_over(twini_range_of(shared, number, w)))
             return false;
     return true;
-}
-
-static bool has_chunks(struct twini_shared *shared, unsigned number, unsigned me)
-{
-    for (unsigned w = 0; w < twini_width(&shared->maps[number]); w++)
-        if (twini_range_has_chunks(twini_range_of(shared, number, w), w == me))
-            return true;
-    return false;
 }
 
 bool twini_map_work(struct twini_worker *me)
@@ -369,10 +370,11 @@ int twini_map_copy_context(struct twini_proc *proc, const struct twin_map *map,
     if (map->context_size == 0)
         return 0;
     void *copy = twini_arena_alloc_dirty(proc->pool->arena, map->context_size);
+    *context = copy; /* with NULL there is nothing to free; what the caller gave is his */
     if (!copy)
         return TWIN_ENOMEM;
     proc->staged_bytes += map->context_size;
-    *context = memcpy(copy, map->context, map->context_size);
+    memcpy(copy, map->context, map->context_size);
     return 0;
 }
 

@@ -640,10 +640,10 @@ static size_t resident_bytes(void)
     return resident * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-static int submit_a_million(struct twin_pool *pool, void *arg)
+static int submit_ten_million(struct twin_pool *pool, void *arg)
 {
     (void)arg;
-    enum { WARM = 20000, MANY = 1000000 };
+    enum { WARM = 20000, MANY = 10000000 };
     size_t before = 0;
     for (int32_t i = 0; i < MANY; i++) {
         struct twin_call call = square_call(&i);
@@ -664,7 +664,7 @@ void apply_async_takes_memory_for_max_pending_calls_only(const struct arm *arm)
     struct twin_pool *pool = open_pool_with(
         arm,
         &(struct twin_pool_options){.backend = arm->backend, .workers = 2, .max_pending = 1024});
-    cr_assert_eq(submit_a_million(pool, NULL), 0);
-    succeeds(twin_pool_scope(pool, submit_a_million, NULL));
+    cr_assert_eq(submit_ten_million(pool, NULL), 0);
+    succeeds(twin_pool_scope(pool, submit_ten_million, NULL));
     succeeds(twin_pool_close(pool));
 }

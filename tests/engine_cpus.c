@@ -1,9 +1,14 @@
-/* engine_cpus.c: how many CPUs may be used: environment first, then affinity; a quota only lowers.
- */
+/* engine_cpus.c: how many CPUs may be used: environment first, then affinity; a quota only lowers. */
+#include "engine/cpus.h"
+
 #include <criterion/criterion.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <twinpool/pool.h>
+#include <unistd.h>
 
 static void clear(void)
 {
@@ -51,4 +56,71 @@ Test(engine_cpus, ignore_an_environment_that_is_no_number)
         cr_assert_eq(twin_usable_cpus(), real, "TWINPOOL_CPUS=%s gives %u", wrong[i],
                      twin_usable_cpus());
     }
+}
+
+/* ---- cgroups, made of plain files --------------------------------------------------------------- */
+
+static char tree[] = "/tmp/twin-cgroup-XXXXXX";
+
+/* Writes text to the file of this name in the tree, and makes the folders before it. */
+static void put(const char *name, const char *text)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", tree, name);
+    for (char *slash = path + sizeof tree; (slash = strchr(slash, '/')) != NULL; slash++) {
+        *slash = '\0';
+        (void)mkdir(path, 0700);
+        *slash = '/';
+    }
+    FILE *file = fopen(path, "w");
+    cr_assert(file && fputs(text, file) >= 0 && fclose(file) == 0, "%s", path);
+}
+
+static unsigned quota_of(const char *membership)
+{
+    char file[256];
+    put("membership", membership);
+    snprintf(file, sizeof file, "%s/membership", tree);
+    return twini_quota_cpus(file, tree);
+}
+
+static void make_tree(void)
+{
+    cr_assert_not_null(mkdtemp(tree));
+}
+
+static void remove_tree(void)
+{
+    char command[256];
+    snprintf(command, sizeof command, "rm -rf -- %s", tree);
+    cr_assert_eq(system(command), 0);
+}
+
+Test(engine_cpus, follow_the_tightest_quota_of_version_2, .init = make_tree, .fini = remove_tree)
+{
+    put("a/b/cpu.max", "250000 100000\n");
+    cr_expect_eq(quota_of("0::/a/b\n"), 3); /* two and a half */
+    cr_expect_eq(quota_of("0::/a/b/c\n"), 3);
+    cr_expect_eq(quota_of("0::/a\n"), 0);
+    cr_expect_eq(quota_of("0::/\n"), 0);
+    put("a/cpu.max", "max 100000\n");
+    cr_expect_eq(quota_of("0::/a/b\n"), 3);
+    put("a/cpu.max", "50000 100000\n");
+    cr_expect_eq(quota_of("0::/a/b\n"), 1);
+    put("cpu.max", "200000 100000\n"); /* the root of a namespace has one */
+    cr_expect_eq(quota_of("0::/\n"), 2);
+}
+
+Test(engine_cpus, follow_the_quota_of_version_1, .init = make_tree, .fini = remove_tree)
+{
+    put("cpu/a/cpu.cfs_quota_us", "150000\n");
+    put("cpu/a/cpu.cfs_period_us", "100000\n");
+    put("cpu/b/cpu.cfs_quota_us", "-1\n");
+    put("cpu/b/cpu.cfs_period_us", "100000\n");
+    cr_expect_eq(quota_of("4:cpu,cpuacct:/a\n"), 2);
+    cr_expect_eq(quota_of("7:memory:/a\n4:cpuset,cpu:/a\n0::/\n"), 2);
+    cr_expect_eq(quota_of("4:cpu,cpuacct:/b\n"), 0);
+    cr_expect_eq(quota_of("4:cpuset:/a\n3:cpuacct:/a\n"), 0);
+    cr_expect_eq(quota_of("nonsense\n"), 0);
+    cr_expect_eq(twini_quota_cpus("/nonexistent", tree), 0);
 }

@@ -57,8 +57,8 @@ static enum search_step step(const void *arg, void *at, unsigned choice, const c
     if (is_over(model, state))
         return SEARCH_BLOCKED;
     if (choice == CHOICES - 1) {
-        moved = state->buffered;
-        drain(state);
+        moved = state->word_buffered || state->tail_buffered;
+        drain_one(state);
     } else if (choice < CALLER_WAYS) {
         moved = step_caller(model, state, choice, violation);
     } else if (choice < CALLER_WAYS + WORKERS * WORKER_CHOICES) {
@@ -89,7 +89,7 @@ static bool has_place(const struct call_model *model, const struct call_state *s
     const struct caller *caller = &state->caller;
     bool found = stands_in(model, line, state->head, state->tail) ||
                  (caller->at == C_TAIL && caller->line == line) ||
-                 (state->buffered && stands_in(model, line, state->tail, caller->tail));
+                 (state->tail_buffered && stands_in(model, line, state->tail, caller->tail));
     for (unsigned number = 0; number < WORKERS; number++) {
         const struct block *block = &state->blocks[number];
         found = found || stands_in(model, line, block->run_first, block->run_end) ||

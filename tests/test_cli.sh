@@ -73,6 +73,20 @@ refuses() {
     fi
 }
 
+# The same build twice: what comes is a ratio with an interval.
+compares_builds() {
+    "$root/bench/compare_builds.sh" --rounds=6 "$build" "$build" --backend=omp --strategy=map --n=1000 |
+        grep -qE '^A [0-9.]+ ns, B [0-9.]+ ns, B/A [0-9.]+ \[[0-9.]+, [0-9.]+\], 6 rounds$'
+}
+
+refuses_options_of_compare_builds() {
+    local compare=$root/bench/compare_builds.sh
+    holds "compare_builds.sh compares" compares_builds
+    refuses 2 "two build directories" "$compare"
+    refuses 2 accepted "$compare" --rounds=5 "$build" "$build"
+    refuses 2 "no bench/twin_arm" "$compare" "$build" "$work"
+}
+
 refuses_options_of_run_all() {
     local run=$root/bench/run_all.sh
     refuses 2 accepted "$run" --backend=mpi
@@ -212,6 +226,7 @@ bad_input() {
     refuses_options_of_run_all
     "$root/bench/run_all.sh" --list >/dev/null || true # builds what is asked next
     refuses_options_of_programs
+    refuses_options_of_compare_builds
     measure_something
     refuses_samples_that_are_none
     refuses_a_full_disk

@@ -49,7 +49,7 @@ struct twini_arena {
 };
 
 static const size_t least_reservation = (size_t)1 << 20, most_reservation = (size_t)1 << 40,
-                    granule = 64, keep_bytes = (size_t)4 << 20;
+                    granule = 64, keep_bytes = (size_t)4 << 20, keep_most = (size_t)64 << 20;
 
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct twini_arena *all;
@@ -251,7 +251,8 @@ static void *allocate(struct twini_arena *arena, size_t size, bool zeroed)
         errno = ENOMEM;
         return NULL;
     }
-    if (zeroed && !clean)
+    /* A large block may be wanted for a few of its pages only: they go back, and come zeroed. */
+    if (zeroed && !clean && (size < arena->page || madvise(extent->start, size, MADV_REMOVE) != 0))
         memset(extent->start, 0, size);
     return extent->start;
 }
@@ -299,7 +300,8 @@ static void purge(struct twini_arena *arena, struct extent *extent)
 static void keep(struct twini_arena *arena, const struct extent *freed)
 {
     arena->kept_bytes += freed->size;
-    if (arena->kept_bytes <= keep_bytes || arena->kept_bytes <= arena->used_bytes)
+    if (arena->kept_bytes <= keep_bytes ||
+        (arena->kept_bytes <= arena->used_bytes && arena->kept_bytes <= keep_most))
         return;
     arena->kept_bytes = 0;
     for (struct extent *extent = arena->extents; extent; extent = extent->next)

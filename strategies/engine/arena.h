@@ -22,8 +22,8 @@ void *twini_arena_alloc(struct twini_arena *arena, size_t size);
 void *twini_arena_alloc_dirty(struct twini_arena *arena, size_t size);
 /* Gives a block of this arena back. The engine's own way: the owner is known. */
 void twini_arena_free(struct twini_arena *arena, void *block);
-/* The same for a block whose like is soon needed again: its pages are kept, up to 4 MiB in all, or as
- * much as is in use. */
+/* The same for a block whose like is soon needed again: its pages are kept: about 4 MiB in all, or as
+ * much as is in use up to 64 MiB. */
 void twini_arena_recycle(struct twini_arena *arena, void *block);
 
 /* Whether [start, start + size) lies inside the reservation. */

@@ -116,7 +116,8 @@ void twini_ring_all(struct twini_shared *shared)
 /* The submitter's first look, without a fence. */
 static bool nobody_parked(const struct twini_shared *shared)
 {
-    if (!shared->has_barrier)
+    /* relaxed: who clears it looks again after a while */
+    if (!atomic_load_explicit(&shared->has_barrier, memory_order_relaxed))
         return false;
     /* order: none but the compiler's; who goes to sleep while we look has a barrier executed here
      * before it looks for what we have submitted */
@@ -193,6 +194,17 @@ static bool nap(struct twini_worker *me)
     return false;
 }
 
+/* Makes sure that whoever submits after he has missed our bit is seen by our last look. False: not
+ * sure this time; from now on he fences himself. */
+static bool have_submitter_fence(struct twini_shared *shared)
+{
+    /* relaxed, both: nobody_parked() tells why */
+    if (!atomic_load_explicit(&shared->has_barrier, memory_order_relaxed) || twini_barrier())
+        return true;
+    atomic_store_explicit(&shared->has_barrier, false, memory_order_relaxed);
+    return false;
+}
+
 void twini_park(struct twini_worker *me, bool (*still_idle)(struct twini_worker *me))
 {
     struct twini_shared *shared = me->shared;
@@ -200,7 +212,9 @@ void twini_park(struct twini_worker *me, bool (*still_idle)(struct twini_worker 
     uint64_t bit = (uint64_t)1 << (me->number % 64);
     /* order: seq_cst; we say that we sleep, then look once more: see the head of the file */
     bool first = atomic_fetch_or_explicit(bits, bit, memory_order_seq_cst) == 0;
-    bool sure = !first || !shared->has_barrier || twini_barrier();
+    bool sure = !first || have_submitter_fence(shared);
+    /* order: seq_cst; what still_idle() reads is read after it */
+    atomic_thread_fence(memory_order_seq_cst);
     /* From here on we may be rung, and be the one that others count on: also when we do not get to
      * sleep. Nothing is run before the bit is cleared again: a ring would go to a worker that is
      * busy. */

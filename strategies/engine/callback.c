@@ -89,6 +89,8 @@ void twini_drop_due(struct twin_pool *pool)
     while (hook) {
         struct callback *callback = (struct callback *)hook;
         hook = hook->next;
+        /* relaxed: whoever asks afterwards is us */
+        atomic_fetch_sub_explicit(&callback->future->callbacks, 1, memory_order_relaxed);
         twini_future_drop(callback->future);
         free(callback);
     }

@@ -4,9 +4,11 @@
  * and 5 to 10 times slower. So the answer is the smaller of the mask and the tightest quota on the
  * way from our cgroup to the root (v2: cpu.max; v1: cpu.cfs_quota_us over cpu.cfs_period_us),
  * rounded up. Source: cgroups(7), the kernel's cgroup-v2.rst (cpu.max), sched-bwc.rst (v1). */
+#include "engine/cpus.h"
 #include "twinpool/pool.h"
 
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,12 +85,25 @@ static unsigned from_tree(const char *mount, const char *group)
     }
 }
 
-static unsigned from_cgroup(void)
+/* Whether the list of names, separated by commas, has this one. */
+static bool lists(const char *names, const char *name)
 {
-    FILE *stream = fopen("/proc/self/cgroup", "re");
+    size_t length = strlen(name);
+    for (; names; names = strchr(names, ',')) {
+        names += *names == ',';
+        if (strncmp(names, name, length) == 0 && (names[length] == ',' || names[length] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+unsigned twini_quota_cpus(const char *membership, const char *mount)
+{
+    char line[4200], mount_v1[4200];
+    FILE *stream = fopen(membership, "re");
     if (!stream)
         return 0;
-    char line[4200];
+    snprintf(mount_v1, sizeof mount_v1, "%s/cpu", mount);
     unsigned least = 0;
     while (fgets(line, sizeof line, stream)) {
         line[strcspn(line, "\n")] = '\0';
@@ -102,9 +117,9 @@ static unsigned from_cgroup(void)
             group = "";
         unsigned cpus = 0;
         if (*controllers == '\0') /* version 2, also where both are mounted */
-            cpus = from_tree("/sys/fs/cgroup", group);
-        else if (strstr(controllers, "cpu") && !strstr(controllers, "cpuset"))
-            cpus = from_tree("/sys/fs/cgroup/cpu", group);
+            cpus = from_tree(mount, group);
+        else if (lists(controllers, "cpu"))
+            cpus = from_tree(mount_v1, group);
         if (cpus && (!least || cpus < least))
             least = cpus;
     }
@@ -118,6 +133,6 @@ unsigned twin_usable_cpus(void)
     if (cpus)
         return cpus;
     cpus = from_affinity();
-    unsigned quota = from_cgroup();
+    unsigned quota = twini_quota_cpus("/proc/self/cgroup", "/sys/fs/cgroup");
     return quota && quota < cpus ? quota : cpus;
 }

@@ -145,13 +145,23 @@ bool twini_future_ready(void *arg)
 }
 
 /* There is an outcome, but another thread has yet to fire the hooks, which it does in a moment; or
- * it is for us to notice. Not to be waited for where the backend refuses our thread. */
+ * it is for us to notice. Runs no callbacks, which could release the future. Not to be waited for
+ * where the backend refuses our thread. pre: not in a forked child. */
 static void settle(struct twin_future *future)
 {
     while (!twini_future_ready(future) && future->strategy->watch(future) == TWIN_EDONE) {
-        twini_run_due(future->pool);
+        if (future->strategy->notice)
+            future->strategy->notice(future->pool);
         sched_yield();
     }
+}
+
+/* Whether callbacks of it may be due. Without any, its pool may be gone. */
+static bool has_callbacks(struct twin_future *future)
+{
+    /* relaxed: a hint */
+    return atomic_load_explicit(&future->callbacks, memory_order_relaxed) > 0 &&
+           future->pool->fork_epoch == twini_fork_epoch;
 }
 
 /* Waits until the future has an outcome. */
@@ -202,8 +212,7 @@ int twin_future_result(struct twin_future *future, void *result, int64_t timeout
         return error;
     }
     error = hand_over(future, result);
-    /* relaxed: a hint; those of this future are due. Without any, its pool may be gone. */
-    if (atomic_load_explicit(&future->callbacks, memory_order_relaxed)) {
+    if (has_callbacks(future)) {
         settle(future);
         twini_run_due(future->pool);
     }
@@ -341,8 +350,8 @@ static int find_pool(const struct several *several, struct twin_pool **pool)
                 return TWIN_EINVAL;
             *pool = future->pool;
             future->strategy->look(future);
-        } else if (atomic_load_explicit(&future->callbacks, memory_order_relaxed)) {
-            due = future->pool; /* relaxed: as in twin_future_result() */
+        } else if (has_callbacks(future)) {
+            due = future->pool;
             settle(future);
         }
     }

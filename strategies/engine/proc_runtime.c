@@ -43,7 +43,9 @@ static int map_shared(struct twini_proc *proc, const struct twin_pool_options *o
     shared->wait = options->wait;
     shared->processes = proc->carrier->processes;
     /* not where workers sleep after each call */
-    shared->has_barrier = options->wait != TWIN_WAIT_BLOCK && twini_barrier_join();
+    atomic_store_explicit(&shared->has_barrier,
+                          options->wait != TWIN_WAIT_BLOCK && twini_barrier_join(),
+                          memory_order_relaxed); /* nobody else is there */
     shared->spin_ns = spin_ns;
     shared->nap_ns = options->wait == TWIN_WAIT_BLOCK ? 0 : nap_ns;
     /* one CPU is left to the caller, who submits */

@@ -174,8 +174,7 @@ struct twini_shared {
     uint32_t call_mask; /* lines for calls, less 1: a power of two, twice max_pending at least */
     uint32_t cpus;
     enum twin_wait_policy wait;
-    bool has_barrier; /* the caller does without a fence: barrier.h */
-    bool processes;   /* false: the control arm, whose workers are threads */
+    bool processes; /* false: the control arm, whose workers are threads */
     int64_t spin_ns, nap_ns;
     unsigned spin_slots;
     int (*initializer)(void *);
@@ -193,6 +192,8 @@ struct twini_shared {
     _Atomic int phase;                           /* enum twini_engine_phase */
     _Atomic uint32_t repairs;                    /* a worker went: something may wait again */
     _Atomic bool hurry;                          /* advice: the caller waits for each call */
+    /* the submitter does without a fence (barrier.h); workers clear it where that is refused */
+    _Atomic bool has_barrier;
 
     /* writer: the submitter (under the caller's private lock); readers: workers */
     alignas(TWINI_LINE) _Atomic uint64_t tail; /* positions below it are filled */

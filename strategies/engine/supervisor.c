@@ -13,6 +13,7 @@
  * process. Source: pidfd_open(2), waitid(2), prctl(2), signalfd(2). */
 #include "engine/supervisor.h"
 #include "engine/awake.h"
+#include "engine/barrier.h"
 #include "engine/call.h"
 #include "engine/fault.h"
 #include "engine/plan.h"
@@ -122,9 +123,7 @@ static int fork_worker(struct supervisor *me, unsigned number)
     struct twini_shared *shared = me->shared;
     struct twini_worker_block *block = &shared->worker[number];
     twini_doorbell_init(&block->bell); /* a killed sleeper leaves its semaphore in no good state */
-    /* relaxed, both: seen by the child through fork, by others when it says that it works */
-    atomic_fetch_and_explicit(&shared->parked[number / 64], ~((uint64_t)1 << (number % 64)),
-                              memory_order_relaxed);
+    /* relaxed: seen by the child through fork, by others when it says that it works */
     atomic_store_explicit(&block->state, TWINI_STARTING, memory_order_relaxed);
     pid_t pid = fork();
     if (pid == 0)
@@ -232,11 +231,20 @@ static void forget_spinner(struct twini_shared *shared, unsigned number)
     }
 }
 
+/* Nobody is to ring it. Rings that it got already are made up for by those after the repair. */
+static void forget_sleeper(struct twini_shared *shared, unsigned number)
+{
+    /* order: seq_cst; as all moves of these bits */
+    atomic_fetch_and_explicit(&shared->parked[number / 64], ~((uint64_t)1 << (number % 64)),
+                              memory_order_seq_cst);
+}
+
 static void bury(struct supervisor *me, unsigned number, pid_t pid, int status)
 {
     struct twini_shared *shared = me->shared;
     struct twini_worker_block *block = &shared->worker[number];
     forget_spinner(shared, number);
+    forget_sleeper(shared, number);
     TWINI_FAULT("burying");
     bool was_meant = twini_call_repair(shared, number, pid, status);
     was_meant = twini_map_repair(shared, number, pid, status) || was_meant;
@@ -303,8 +311,12 @@ static void mend(struct supervisor *me, bool after_deaths)
     if (me->alive == 0 && hopeless && atomic_load_explicit(&shared->started, memory_order_relaxed))
         /* order: release; pairs with acquire in is_alive() */
         atomic_store_explicit(&shared->broken, 1, memory_order_release);
-    if (after_deaths)
-        twini_ring_all(shared);
+    if (!after_deaths)
+        return;
+    /* a dead one may have been the first to park, and had no barrier executed */
+    if (atomic_load_explicit(&shared->has_barrier, memory_order_relaxed))
+        (void)twini_barrier();
+    twini_ring_all(shared);
 }
 
 /* ---- the loop ------------------------------------------------------------ */

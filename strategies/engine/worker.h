@@ -42,9 +42,13 @@ static inline bool twini_worker_must_leave(struct twini_worker *me)
 /* A counter of which the worker is the only writer. */
 static inline void twini_count(_Atomic uint64_t *counter, uint64_t by)
 {
+#ifdef TWIN_NO_COUNTERS /* to measure what they cost: bench/compare_builds.sh */
+    (void)counter, (void)by;
+#else
     /* relaxed: one writer; readers want a number, not an order */
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
                           memory_order_relaxed);
+#endif
 }
 
 /* ---- work: each stands beside the caller's half of its strategy ---------- */

@@ -20,10 +20,13 @@ static bool begin_submit(const struct call_model *model, struct call_state *stat
         return false;
     while (skips && me->in_use[me->tail % model->lines])
         me->tail++;
+    drain(state);
     me->line = me->tail++ % model->lines;
-    state->lines[me->line] =
-        (struct word_state){.state = WAITING, .call = (uint8_t)(me->submitted + 1)};
     me->in_use[me->line] = ++me->submitted;
+    me->filled = me->line;
+    state->word_buffered = 1;
+    if (!model->sleeps)
+        drain(state);
     me->at = C_TAIL;
     return true;
 }
@@ -41,9 +44,12 @@ static void collect(struct call_state *state, const char **violation)
     word->state = DONE; /* which outcome it was, does not matter any more */
 }
 
+/* The caller sees what it has stored. */
 static bool has_ended(const struct call_state *state)
 {
-    return state->lines[state->caller.line].state >= DONE;
+    const struct caller *me = &state->caller;
+    return !(state->word_buffered && me->filled == me->line) &&
+           state->lines[me->line].state >= DONE;
 }
 
 static void rest(struct caller *me)
@@ -71,7 +77,7 @@ static bool step_wait(const struct call_model *model, struct call_state *state,
         if (step_collect(state, violation))
             return true;
         me->at = C_WAIT_RING;
-        me->ringer.urgent = 1;
+        me->ringer.urgent = me->ringer.by_caller = 1;
         return model->caller_sleeps;
     case C_WAIT_RING:
         do {
@@ -180,9 +186,10 @@ bool step_caller(const struct call_model *model, struct call_state *state, unsig
         return false;
     switch (me->at) {
     case C_TAIL:
-        state->buffered = 1;
+        state->tail_buffered = 1;
         me->at = C_RING;
         me->ringer.at = model->sleeps ? R_GLANCE : 0;
+        me->ringer.by_caller = model->sleeps;
         if (!model->sleeps) {
             drain(state);
             rest(me);
@@ -193,6 +200,7 @@ bool step_caller(const struct call_model *model, struct call_state *state, unsig
             rest(me);
         return true;
     case C_CANCEL_LOOK:
+        drain(state);
         look_to_cancel(state);
         return true;
     case C_CANCEL:

@@ -3,8 +3,9 @@
  * order of the code. What is private to one of them moves along with its next step.
  *
  * Sequential consistency is enough: the moves of the code on which something depends are seq_cst.
- * But for one, the submitter's move of tail, which stays in its store buffer until it fences, a
- * worker's barrier (engine/barrier.h) has it drained, or it drains by itself.
+ * But for two, which the submitter makes without a fence: a call's word and tail stay in its store
+ * buffer until it fences, a worker's barrier (engine/barrier.h) has them drained, or they drain by
+ * themselves, one after the other. The buffer holds one call's.
  * Times are left out: a nap or a spin may end at any moment, nobody has a heartbeat. A bell keeps one
  * ring, where the code's counts: fewer wakes, so nothing rests on rings that are left over. A call's
  * number stands for the generation of its line. What was tidied up (a variable that nobody reads any
@@ -83,7 +84,7 @@ enum ringer_at {
     R_POST
 };
 struct ringer {
-    uint8_t at, urgent, head, tail, bits;
+    uint8_t at, urgent, by_caller, head, tail, bits;
 };
 
 enum worker_at {
@@ -162,21 +163,22 @@ enum caller_at {
 };
 struct caller {
     uint8_t at, line, seen_call, seen_attempts;
-    uint8_t tail, submitted;
-    uint8_t in_use[MOST_LINES]; /* 1 + the call that it was filled with */
+    uint8_t tail, submitted, filled; /* filled: the last line */
+    uint8_t in_use[MOST_LINES];      /* 1 + the call that it was filled with */
     struct ringer ringer;
 };
 
 enum supervisor_at {
     S_IDLE,
     S_SPINNER,
+    S_UNPARK,
     S_LOOK,
     S_AGAIN,
     S_MOVE,
     S_REPAIRS,
     S_NEW_BELL,
-    S_UNPARK,
     S_FORK,
+    S_BARRIER,
     S_RING_AWAKE,
     S_RING,
     S_TARGET,
@@ -190,7 +192,7 @@ struct supervisor {
 
 struct call_state {
     uint8_t head, tail, awake, parked, spinner, target, repairs, caller_bell, event;
-    uint8_t buffered; /* tail is to become the caller's tail */
+    uint8_t word_buffered, tail_buffered; /* of the call that was submitted last */
     struct word_state lines[MOST_LINES];
     struct block blocks[WORKERS];
     struct worker workers[WORKERS];
@@ -200,7 +202,7 @@ struct call_state {
     /* What no protocol knows: of each call, the attempts that have run (bits), its outcome, whether
      * its owner died, whether it was collected. */
     uint8_t ran[MOST_CALLS], outcome[MOST_CALLS], died[MOST_CALLS], collected[MOST_CALLS];
-    uint8_t unused[1]; /* up to a multiple of 8 */
+    uint8_t unused[4]; /* up to a multiple of 8 */
 };
 _Static_assert(sizeof(struct call_state) % 8 == 0, "fingerprints go by 8 bytes");
 
@@ -221,8 +223,9 @@ void kill_worker(struct call_state *state, unsigned number, const char **violati
 void end_call(struct call_state *state, struct word_state *word, enum word outcome,
               const char **violation);
 
-/* The submitter's store becomes visible. */
+/* The submitter's stores become visible: all, or the next one. */
 void drain(struct call_state *state);
+void drain_one(struct call_state *state);
 
 void tidy_up(const struct call_model *model, struct call_state *state);
 

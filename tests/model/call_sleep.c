@@ -11,8 +11,10 @@ static uint8_t lowest(uint8_t bits)
 static void step_word(const struct call_model *model, const struct call_state *state,
                       struct ringer *ringer)
 {
-    if (state->lines[ringer->head % model->lines].state == WAITING) {
-        ringer->at = ringer->urgent ? R_GLANCE : R_PARKED;
+    uint8_t line = (uint8_t)(ringer->head % model->lines);
+    bool is_own = ringer->by_caller && state->word_buffered && state->caller.filled == line;
+    if (is_own || state->lines[line].state == WAITING) {
+        ringer->at = ringer->by_caller ? R_GLANCE : R_PARKED;
         ringer->head = ringer->tail = 0;
     } else {
         ringer->head++; /* step_ringer() ends at tail */
@@ -63,7 +65,7 @@ bool step_ringer(const struct call_model *model, struct call_state *state, struc
         ringer->at = R_TAIL;
         break;
     case R_TAIL:
-        ringer->tail = ringer->urgent ? state->caller.tail : state->tail;
+        ringer->tail = ringer->by_caller ? state->caller.tail : state->tail;
         ringer->at = R_WORD;
         goes_on = ringer->head < ringer->tail;
         break;
@@ -96,11 +98,23 @@ bool step_ringer(const struct call_model *model, struct call_state *state, struc
     return goes_on;
 }
 
+void drain_one(struct call_state *state)
+{
+    const struct caller *caller = &state->caller;
+    if (state->word_buffered) {
+        state->lines[caller->filled] =
+            (struct word_state){.state = WAITING, .call = caller->in_use[caller->filled]};
+        state->word_buffered = 0;
+    } else if (state->tail_buffered) {
+        state->tail = caller->tail;
+        state->tail_buffered = 0;
+    }
+}
+
 void drain(struct call_state *state)
 {
-    if (state->buffered)
-        state->tail = state->caller.tail;
-    state->buffered = 0;
+    while (state->word_buffered || state->tail_buffered)
+        drain_one(state);
 }
 
 /* ---- view ---------------------------------------------------------------- */

@@ -93,7 +93,9 @@ static bool find(struct call_state *state, enum life life)
 
 static uint8_t first_step(const struct call_model *model)
 {
-    return model->spins && model->variant != SPINNER_OUTLIVES ? S_SPINNER : S_LOOK;
+    return model->spins && model->variant != SPINNER_OUTLIVES ? S_SPINNER
+           : model->sleeps                                    ? S_UNPARK
+                                                              : S_LOOK;
 }
 
 static void step_bury(const struct call_model *model, struct call_state *state,
@@ -103,6 +105,10 @@ static void step_bury(const struct call_model *model, struct call_state *state,
     switch (me->at) {
     case S_SPINNER:
         state->spinner = state->spinner == me->number + 1 ? 0 : state->spinner;
+        me->at = model->sleeps ? S_UNPARK : S_LOOK;
+        return;
+    case S_UNPARK:
+        state->parked = (uint8_t)(state->parked & ~(1u << me->number));
         me->at = S_LOOK;
         return;
     case S_LOOK:
@@ -139,7 +145,7 @@ static void begin_ring(const struct call_model *model, struct supervisor *me)
     if (model->variant == NO_RING_AFTER_REPAIR || !(model->sleeps || model->caller_sleeps))
         rest(me);
     else
-        *me = (struct supervisor){.at = model->variant == PROMISE_OUTLIVES ? S_RING : S_RING_AWAKE};
+        *me = (struct supervisor){.at = S_BARRIER};
 }
 
 static void step_replace(const struct call_model *model, struct call_state *state)
@@ -149,10 +155,6 @@ static void step_replace(const struct call_model *model, struct call_state *stat
     switch (me->at) {
     case S_NEW_BELL:
         block->bell = 0;
-        me->at = model->sleeps ? S_UNPARK : S_FORK;
-        return;
-    case S_UNPARK:
-        state->parked = (uint8_t)(state->parked & ~(1u << me->number));
         me->at = S_FORK;
         return;
     default: /* S_FORK */
@@ -165,10 +167,15 @@ static void step_replace(const struct call_model *model, struct call_state *stat
     }
 }
 
-static void step_ring_all(struct call_state *state)
+static void step_ring_all(const struct call_model *model, struct call_state *state)
 {
     struct supervisor *me = &state->supervisor;
     switch (me->at) {
+    case S_BARRIER:
+        if (model->variant != NO_BARRIER)
+            drain(state);
+        me->at = model->variant == PROMISE_OUTLIVES ? S_RING : S_RING_AWAKE;
+        return;
     case S_RING_AWAKE:
         state->awake = 0;
         me->at = S_RING;
@@ -256,7 +263,7 @@ bool step_supervisor(const struct call_model *model, struct call_state *state, u
     else if (me->at <= S_FORK)
         step_replace(model, state);
     else if (me->at <= S_RING_CALLER)
-        step_ring_all(state);
+        step_ring_all(model, state);
     else
         step_kill(model, state);
     return true;
