@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 enum { CALLS = 300, ITEMS = 300, LATE = 3 };
@@ -92,8 +93,10 @@ static unsigned call_all(struct twin_pool *pool, bool at_once)
     return lost;
 }
 
-static bool map_fails(struct twin_pool *pool)
+/* place: where a worker may die, or NULL. */
+static bool map_fails(struct twin_pool *pool, const char *place)
 {
+    enum { CHUNK = 3 };
     static int32_t items[ITEMS];
     static int64_t results[ITEMS];
     for (int32_t i = 0; i < ITEMS; i++)
@@ -104,11 +107,15 @@ static bool map_fails(struct twin_pool *pool)
                            .results = results,
                            .result_size = sizeof results[0],
                            .count = ITEMS,
-                           .chunk = 3};
+                           .chunk = CHUNK};
     int error = twin_pool_map(pool, &map);
     cr_assert(error == 0 || error == TWIN_EWORKER, "%s", twin_strerror(error));
     for (int64_t i = 0; i < ITEMS && !error; i++)
         cr_assert_eq(results[i], i * i);
+    struct twin_failure failure = {0};
+    cr_assert_eq(twin_pool_failure(pool, &failure), 0);
+    if (error && place && strcmp(place, "chunk_claimed") == 0)
+        cr_assert_eq(failure.index % CHUNK, 0, "%zu is not where a chunk begins", failure.index);
     return error != 0;
 }
 
@@ -153,7 +160,7 @@ static bool run_with(const struct place *place, int pass, unsigned retries)
     set_fault(place->name, pass);
     cr_assert_eq(twin_pool_open(&pool, &options), 0);
     unsigned lost = call_one_by_one(pool) + call_all(pool, true);
-    bool failed = map_fails(pool);
+    bool failed = map_fails(pool, place->name);
     lost += call_one_by_one(pool);
     bool fired = twini_fault_end();
     if (fired && !retries && pass == 1 &&
@@ -166,7 +173,7 @@ static bool run_with(const struct place *place, int pass, unsigned retries)
         cr_assert(lost == 0 && !failed, "%s:%d: lost in spite of retries", place->name, pass);
     await_workers(pool, 2);
     cr_assert_eq(call_all(pool, false), 0);
-    cr_assert(!map_fails(pool));
+    cr_assert(!map_fails(pool, NULL));
     cr_assert_eq(twin_pool_close(pool), 0);
     return fired;
 }

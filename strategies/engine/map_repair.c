@@ -1,5 +1,6 @@
 /* map_repair.c: the supervisor's half of a map: what becomes of the chunk that a dead worker ran. The
  * outcome is written before its range is opened again: from then on the map may be seen ended. */
+#include "engine/plan.h"
 #include "engine/range.h"
 #include "engine/worker.h"
 
@@ -25,15 +26,25 @@ static bool may_run_again(const struct twini_shared *shared, unsigned number, si
     return false;
 }
 
+/* The item that a dead worker was computing. Of a kernel's chunk only the first is known; so it is when
+ * the worker died before it had begun, and  item  is of a chunk before. */
+static size_t lost_item(const struct twini_shared *shared, const struct twini_map_slot *slot,
+                        unsigned worker, size_t chunk)
+{
+    struct twini_plan plan = {slot->map.count, slot->chunk, slot->chunks};
+    size_t first = twini_plan_first(&plan, chunk);
+    /* relaxed: its writer is dead */
+    size_t item = atomic_load_explicit(&shared->worker[worker].item, memory_order_relaxed);
+    bool begun = item >= first && item - first < twini_plan_items(&plan, chunk);
+    return slot->map.kernel || !begun ? first : item;
+}
+
 static void record_death(struct twini_shared *shared, struct twini_map_slot *slot, unsigned worker,
                          size_t chunk, int error, pid_t pid, int status)
 {
     if (atomic_load_explicit(&slot->death_pid, memory_order_relaxed)) /* ours */
         return;
-    /* relaxed: its writer is dead */
-    slot->death_index =
-        slot->map.kernel ? chunk * slot->chunk
-                         : atomic_load_explicit(&shared->worker[worker].item, memory_order_relaxed);
+    slot->death_index = lost_item(shared, slot, worker, chunk);
     slot->death_status = status;
     slot->death_error = error;
     /* order: release; pairs with acquire in twini_map_end() */
