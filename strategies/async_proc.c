@@ -89,8 +89,8 @@ static int begin(struct twini_proc *proc, struct twini_map_future *future)
         return error;
     future->proc.line = slot;
     proc->map_future[slot] = future;
-    (void)twini_future_start(
-        &future->proc.base); /* workers have been woken: it cannot be cancelled */
+    /* workers have been woken: it cannot be cancelled */
+    (void)twini_future_start(&future->proc.base);
     return 0;
 }
 

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <twinpool/pool.h>
-#include <unistd.h>
 
 static void clear(void)
 {

@@ -122,10 +122,7 @@ static bool nobody_parked(const struct twini_shared *shared)
     /* order: none but the compiler's; who goes to sleep while we look has a barrier executed here
      * before it looks for what we have submitted */
     atomic_signal_fence(memory_order_seq_cst);
-    for (unsigned i = 0; i < (twini_numbers(shared) + 63) / 64; i++)
-        if (atomic_load_explicit(&shared->parked[i], memory_order_relaxed))
-            return false;
-    return true;
+    return !twini_any_parked(shared);
 }
 
 /* Rings one, who is from now on the one that is awake; if there is none to ring, then whoever goes
@@ -194,9 +191,7 @@ static bool nap(struct twini_worker *me)
     return false;
 }
 
-/* Makes sure that whoever submits after he has missed our bit is seen by our last look. False: not
- * sure this time; from now on he fences himself. */
-static bool have_submitter_fence(struct twini_shared *shared)
+bool twini_make_submitter_fence(struct twini_shared *shared)
 {
     /* relaxed, both: nobody_parked() tells why */
     if (!atomic_load_explicit(&shared->has_barrier, memory_order_relaxed) || twini_barrier())
@@ -212,7 +207,7 @@ void twini_park(struct twini_worker *me, bool (*still_idle)(struct twini_worker 
     uint64_t bit = (uint64_t)1 << (me->number % 64);
     /* order: seq_cst; we say that we sleep, then look once more: see the head of the file */
     bool first = atomic_fetch_or_explicit(bits, bit, memory_order_seq_cst) == 0;
-    bool sure = !first || have_submitter_fence(shared);
+    bool sure = !first || twini_make_submitter_fence(shared);
     /* order: seq_cst; what still_idle() reads is read after it */
     atomic_thread_fence(memory_order_seq_cst);
     /* From here on we may be rung, and be the one that others count on: also when we do not get to

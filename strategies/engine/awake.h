@@ -23,6 +23,10 @@ void twini_pass_on(struct twini_worker *me);
 /* Sleeps until rung, but not if something has changed: still_idle() says that it has not. */
 void twini_park(struct twini_worker *me, bool (*still_idle)(struct twini_worker *me));
 
+/* Makes sure that whoever submits has his stores seen by our next look, or sees who is parked. False:
+ * not sure this time; from now on he fences himself. */
+bool twini_make_submitter_fence(struct twini_shared *shared);
+
 /* Whether a worker is (about to be) asleep, or spins for work. */
 bool twini_any_parked(const struct twini_shared *shared);
 unsigned twini_count_parked(const struct twini_shared *shared);

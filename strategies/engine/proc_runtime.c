@@ -204,9 +204,8 @@ void twini_proc_free_future(struct twin_future *base)
 {
     struct twini_proc_future *future = (struct twini_proc_future *)base;
     twini_future_fini(base);
-    if (future->on_stack)
-        return;
-    free(future);
+    if (!future->on_stack)
+        free(future);
 }
 
 void twini_proc_look(struct twin_future *future)

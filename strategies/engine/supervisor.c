@@ -13,7 +13,6 @@
  * process. Source: pidfd_open(2), waitid(2), prctl(2), signalfd(2). */
 #include "engine/supervisor.h"
 #include "engine/awake.h"
-#include "engine/barrier.h"
 #include "engine/call.h"
 #include "engine/fault.h"
 #include "engine/plan.h"
@@ -314,8 +313,7 @@ static void mend(struct supervisor *me, bool after_deaths)
     if (!after_deaths)
         return;
     /* a dead one may have been the first to park, and had no barrier executed */
-    if (atomic_load_explicit(&shared->has_barrier, memory_order_relaxed))
-        (void)twini_barrier();
+    (void)twini_make_submitter_fence(shared);
     twini_ring_all(shared);
 }
 
