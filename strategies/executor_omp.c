@@ -19,6 +19,7 @@
  *
  * Source: CPython concurrent/futures/thread.py (the shape); Dekker's handshake (worker and
  * submitter). */
+#include "engine/doorbell.h"
 #include "engine/omp_runtime.h"
 
 #include <omp.h>
@@ -159,12 +160,32 @@ static void put(struct twini_omp *omp, struct twini_omp_job *job)
         atomic_store_explicit(&queue->tail, tail + 1, memory_order_seq_cst);
 }
 
+/* A worker that has found the queue empty: true: not any more. To end, and be started again by the next
+ * submit, costs more than to stay a few microseconds; and calls that come one by one are cheaper to
+ * take when there are several, or when no more come. */
+static bool linger(struct twini_omp_queue *queue)
+{
+    enum { LOOKS = 8, PAUSES = 32, ENOUGH = 32 };
+    size_t before = 0, waiting = 0;
+    for (int look = 0; look < LOOKS && waiting < ENOUGH; look++) {
+        /* relaxed, both: advice */
+        size_t head = atomic_load_explicit(&queue->head, memory_order_relaxed);
+        waiting = atomic_load_explicit(&queue->tail, memory_order_relaxed) - head;
+        if (waiting > 0 && waiting == before)
+            break;
+        before = waiting;
+        for (int i = 0; i < PAUSES; i++)
+            twini_relax();
+    }
+    return waiting > 0;
+}
+
 /* report: begin executor */
 static void work(struct twini_omp *omp)
 {
     struct twini_omp_queue *queue = omp->queue;
     do {
-        while (!twini_omp_stopped(omp) && run_next(omp))
+        while (!twini_omp_stopped(omp) && (run_next(omp) || linger(queue)))
             ;
         atomic_fetch_sub_explicit(&queue->active, 1, memory_order_seq_cst); /* see is_empty() */
     } while (!twini_omp_stopped(omp) && !is_empty(queue) && enlist(omp));
