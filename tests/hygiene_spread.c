@@ -70,6 +70,51 @@ Test(hygiene_spread, long_calls_after_short_ones_spread_control, .timeout = 20)
     spreads(&arm_control);
 }
 
+/* ---- omp: short calls run in the submitter, long ones do not stay there ------------------- */
+
+static int note_thread(void *result, const void *item, void *context)
+{
+    struct ledger *ledger = context;
+    atomic_store(&ledger->workers[*(const int32_t *)item], gettid());
+    nap();
+    return square(result, item, NULL);
+}
+
+static int submit_short_then_long(struct twin_pool *pool, void *arg)
+{
+    struct twin_future *futures[LONG];
+    for (int32_t i = 0; i < 100000; i++) {
+        struct twin_call call = square_call(&i);
+        succeeds(twin_pool_apply_async(pool, &call, &futures[0]));
+        twin_future_release(futures[0]);
+    }
+    for (int32_t i = 0; i < LONG; i++) {
+        struct twin_call call = square_call(&i);
+        call.task = note_thread;
+        call.context = arg;
+        succeeds(twin_pool_apply_async(pool, &call, &futures[i]));
+    }
+    for (int32_t i = 0; i < LONG; i++) {
+        succeeds(twin_future_result(futures[i], NULL, -1));
+        twin_future_release(futures[i]);
+    }
+    return 0;
+}
+
+Test(hygiene_spread, long_calls_after_short_ones_leave_the_submitter_omp, .timeout = 20)
+{
+    struct ledger ledger = {0};
+    struct twin_pool *pool = open_pool(&arm_omp, SPREAD);
+    succeeds(twin_pool_scope(pool, submit_short_then_long, &ledger));
+    int elsewhere = 0;
+    for (int i = 0; i < LONG; i++)
+        elsewhere += atomic_load(&ledger.workers[i]) != gettid();
+    cr_assert_gt(elsewhere, 0, "the submitter ran all %d long calls", LONG);
+    succeeds(twin_pool_close(pool));
+}
+
+/* ---- executors ----------------------------------------------------------------------------- */
+
 /* An executor's workers start on demand, and a call on the pool beneath is a demand too. */
 static void serves_the_pool_beneath(const struct arm *arm)
 {

@@ -59,7 +59,9 @@ struct twini_omp_gate {
     uint64_t deferred; /* tasks so far */
     uint64_t ended;    /* of them, when the lanes were looked at last */
     bool shut;
-    unsigned passed; /* calls that ran at once since it shut */
+    uint64_t passed;          /* calls since it was opened or shut last */
+    int64_t since_ns;         /* when that was */
+    int64_t defer_ns, run_ns; /* what a call took, when last it was open, and shut */
 };
 
 struct twini_omp {

@@ -259,7 +259,9 @@ int twin_pool_apply(struct twin_pool *pool, const struct twin_call *call, void *
 
 /* Submits one call and hands back its future. item, and a context of size > 0, are copied.
  * Blocks:     while max_pending calls are in flight. omp in a scope: also for as long as a task
- *             runs when libgomp runs it in the submitter (past 64 outstanding tasks a thread).
+ *             runs when it runs in the submitter: past 64 outstanding tasks a thread, and after as
+ *             many calls that were cheaper to run than to defer. So calls that wait for each other
+ *             want processes.
  * Returns:    as twin_pool_apply() for what is known at once; the rest by the future; ECLOSED also
  *             when another thread shuts the pool down, or terminates it, while this one waits. */
 int twin_pool_apply_async(struct twin_pool *pool, const struct twin_call *call,
@@ -267,7 +269,7 @@ int twin_pool_apply_async(struct twin_pool *pool, const struct twin_call *call,
 
 /* Submits as twin_pool_apply_async(), but does not wait: while max_pending calls are in flight it
  * does nothing at all.
- * Blocks:     never. (omp in a scope: still while libgomp runs the task in the submitter.)
+ * Blocks:     never. (omp in a scope: still while the task runs in the submitter.)
  * Returns:    as twin_pool_apply_async(); EAGAIN max_pending calls are in flight. */
 int twin_pool_try_apply_async(struct twin_pool *pool, const struct twin_call *call,
                               struct twin_future **future);
