@@ -4,9 +4,11 @@
  * seq) from malloc(). spawn has no pool, so its arrays are one anonymous shared mapping of our own:
  * forked workers write their results there, and a fork need not copy page tables of private memory.
  * Affinity: packed binds everything to the first usable CPU. spread binds the caller to the first
- * and the workers to the others, by forking or creating them under the other mask. */
+ * and the workers to the others, by forking or creating them under the other mask; the pool, which
+ * then sees those others alone, is told of the first. */
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -115,6 +117,14 @@ static int split_mask(cpu_set_t *first, cpu_set_t *others)
 
 static cpu_set_t callers_cpu; /* where spread puts the caller, once the workers are there */
 
+/* Else a pool of one worker takes itself to share one CPU with its caller, and never spins. */
+static bool tell_cpus(int count)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%d", count);
+    return setenv("TWINPOOL_CPUS", text, 0) == 0; /* what the user says stands */
+}
+
 bool arm_affinity_before(const struct arm *arm)
 {
     cpu_set_t others;
@@ -122,7 +132,7 @@ bool arm_affinity_before(const struct arm *arm)
         return true;
     const int count = split_mask(&callers_cpu, &others);
     const bool packed = arm->affinity == ARM_PACKED;
-    if (count < (packed ? 0 : 1))
+    if (count < (packed ? 0 : 1) || (!packed && !tell_cpus(count + 1)))
         return false;
     return sched_setaffinity(0, sizeof others, packed ? &callers_cpu : &others) == 0;
 }
