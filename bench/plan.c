@@ -57,7 +57,7 @@ static const struct price {
     {"apply_async", "python", 60000},
     {"executor_submit", NULL, 200},
     {"executor_submit", "python", 250000},
-    {"spawn_bounded", NULL, 80000},
+    {"spawn_bounded", NULL, 100000},
     {"spawn_bounded", "python", 4000000},
     {"bare_for", NULL, 2},
     {"bare_task", NULL, 800},
@@ -116,7 +116,7 @@ static void set_passes(struct plan_arm *arm, unsigned calls)
         arm->estimate_s = 0.02 + passes * pass_s;
         break;
     case COURSE:
-        arm->estimate_s = 0.15 + pass_s;
+        arm->estimate_s = 0.15 + (double)arm->n_run * 1.2e-6 + pass_s;
         break;
     case LIFE:
         arm->estimate_s = 0.6 + pass_s;
@@ -133,7 +133,7 @@ static void set_passes(struct plan_arm *arm, unsigned calls)
         break;
     }
     const double deadline_s = 15 + 20 * arm->estimate_s;
-    arm->deadline_s = deadline_s > 1800 ? 1800 : (unsigned)deadline_s;
+    arm->deadline_s = deadline_s > 3600 ? 3600 : (unsigned)deadline_s;
 }
 
 /* ---- one arm -------------------------------------------------------------------------------- */

@@ -6,8 +6,9 @@
  * repeat 1, 2, 3: at most MOST_REPEATS times each and for at most REPEAT_SHARE of the group's time.
  * Both are kept. An arm that timed out twice is skipped in the rounds that remain; a group that
  * takes far longer than its share of the mode's budget, or comes after the budget is spent, is cut
- * after MIN_ROUNDS (one in smoke). Each of these leaves rows or a line that says so. Seeds: the
- * square of group g comes from seed and g alone, whatever --only left out. */
+ * after MIN_ROUNDS, which an interval needs (a shorter group after one). Each of these leaves rows or
+ * a line that says so. Seeds: the square of group g comes from seed and g alone, whatever --only left
+ * out. */
 #include "session.h"
 
 #include <stdio.h>
@@ -21,7 +22,7 @@
 #include "sample.h"
 #include "workloads/random.h"
 
-enum { MOST_REPEATS = 3, MIN_ROUNDS = 3, MOST_TIMEOUTS = 2, MOST_ROUNDS = 64 };
+enum { MOST_REPEATS = 3, MIN_ROUNDS = 6, MOST_TIMEOUTS = 2, MOST_ROUNDS = 64 };
 #define REPEAT_SHARE 0.25
 #define CUT_FACTOR   3.0 /* times its share of the budget */
 #define CUT_GRACE_S  10.0
@@ -122,7 +123,7 @@ static bool runs_away(const struct group_run *run, unsigned rounds_done, double 
 {
     char text[160];
     const unsigned rounds = run->set->rounds;
-    if (rounds_done >= rounds || rounds_done < (rounds > 2 * MIN_ROUNDS ? MIN_ROUNDS : 1) ||
+    if (rounds_done >= rounds || rounds_done < (rounds > MIN_ROUNDS ? MIN_ROUNDS : 1) ||
         (gone_s < CUT_FACTOR * share_s + CUT_GRACE_S && !over_budget(run->session)))
         return false;
     snprintf(text, sizeof text, "%s (%s) after %u of %u rounds: it took %.0f s",

@@ -12,8 +12,10 @@ import os
 import random
 import sys
 import time
+from array import array
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import Array, Pool, Process
+from operator import mul
 
 WEIGHTS_MODULUS = 1 << 64
 ITEM_BYTES = 200  # of values, results and what is sent, as Python objects
@@ -36,7 +38,15 @@ def worker_of(_):
 
 
 def checksum(results):
-    return sum((2 * place + 1) * result for place, result in enumerate(results)) % WEIGHTS_MODULUS
+    return sum(map(mul, range(1, 2 * len(results), 2), results)) % WEIGHTS_MODULUS
+
+
+def random_values(seed, count):
+    """As many numbers over all of int32, from one block of random bits."""
+    values = array("i")
+    bits = random.Random(seed).getrandbits(32 * count) if count else 0
+    values.frombytes(bits.to_bytes(4 * count, sys.byteorder))
+    return values.tolist()
 
 
 class Watch:
@@ -170,8 +180,7 @@ def measure(options):
         print(f"course.py: --n={count}: too large for memory; accepted are at most "
               f"{memory // ITEM_BYTES} here and now", file=sys.stderr)
         return 2
-    source = random.Random(options.seed)
-    values = [source.randrange(-(1 << 31), 1 << 31) for _ in range(count)]
+    values = random_values(options.seed, count)
     chunk = (math.ceil(count / (4 * options.workers)) if options.chunk == "cpython"
              else whole_number(options.chunk))
     run, kind = STRATEGIES[options.strategy]
@@ -183,7 +192,7 @@ def measure(options):
     watch = Watch()
     results = run(opened, values, chunk if kind else options.workers, watch)
     elapsed_ns = time.perf_counter_ns() - watch.start
-    right = checksum(results) == checksum(value * value for value in values)
+    right = checksum(results) == checksum(list(map(mul, values, values)))
     records = {"phase": "warm", "outcome": "ok" if right else "wrong_result", "n_run": count,
                "elapsed_ns": elapsed_ns, "return_ns": watch.returned,
                "first_result_ns": watch.first, "open_ns": open_ns if kind else None,
