@@ -5,7 +5,7 @@
  * forked workers write their results there, and a fork need not copy page tables of private memory.
  * Affinity: packed binds everything to the first usable CPU. spread binds the caller to the first
  * and the workers to the others, by forking or creating them under the other mask; the pool, which
- * then sees those others alone, is told of the first. */
+ * then sees those others alone, is told of the first if each worker has one. */
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -132,7 +132,9 @@ bool arm_affinity_before(const struct arm *arm)
         return true;
     const int count = split_mask(&callers_cpu, &others);
     const bool packed = arm->affinity == ARM_PACKED;
-    if (count < (packed ? 0 : 1) || (!packed && !tell_cpus(count + 1)))
+    if (count < (packed ? 0 : 1))
+        return false;
+    if (!packed && arm->workers <= (unsigned)count && !tell_cpus(count + 1))
         return false;
     return sched_setaffinity(0, sizeof others, packed ? &callers_cpu : &others) == 0;
 }

@@ -69,6 +69,7 @@ struct twini_proc {
     bool slot_in_use[TWINI_MAP_SLOTS];
     struct twini_map_future *map_future[TWINI_MAP_SLOTS]; /* of map_async */
     uint64_t wakes, caller_parks, staged_bytes;
+    int64_t waited_ns; /* when a caller last spun for a call */
     size_t last_chunk;
     void *stage; /* kept between maps of private memory */
     size_t stage_size;

@@ -8,7 +8,7 @@
 #include "engine/submit.h"
 #include "map_proc.h"
 
-static const int64_t heartbeat_ns = 4000000, grace_ns = 500;
+static const int64_t heartbeat_ns = 4000000, grace_ns = 500, away_ns = 500000;
 
 void twini_proc_collect(struct twini_proc *proc)
 {
@@ -29,7 +29,8 @@ void twini_proc_break(struct twini_proc *proc)
 /* Spins while the one call may end any moment, if a CPU is left over for the caller. Lock held, but
  * not while spinning. A worker that is awake takes the call within a fraction of a microsecond;
  * only if none has is one rung, for a ring too many leaves two workers awake and no CPU to spin
- * on. */
+ * on. A caller who comes back after a while finds all asleep, and sleeps too: the kernel likes to
+ * wake a worker on the CPU of who woke it, where it would wait for the spinning to end. */
 static void spin_for(struct twini_proc *proc, const struct twini_proc_future *only,
                      int64_t deadline_ns)
 {
@@ -43,8 +44,12 @@ static void spin_for(struct twini_proc *proc, const struct twini_proc_future *on
     bool rung = parked >= wanted;
     if (rung)
         proc->wakes += twini_ring_for_call(shared, true);
-    pthread_mutex_unlock(&proc->lock);
     int64_t now = twini_now_ns(), ring_at = now + grace_ns;
+    bool was_away = now - proc->waited_ns > away_ns;
+    proc->waited_ns = now;
+    if (rung && was_away && !always)
+        return;
+    pthread_mutex_unlock(&proc->lock);
     int64_t end = now + (always ? heartbeat_ns : shared->spin_ns);
     if (end > deadline_ns)
         end = deadline_ns;
@@ -62,6 +67,7 @@ static void spin_for(struct twini_proc *proc, const struct twini_proc_future *on
         }
     }
     pthread_mutex_lock(&proc->lock);
+    proc->waited_ns = now;
 }
 
 static void collect_for(struct twini_proc *proc, const struct twini_proc_future *only,
