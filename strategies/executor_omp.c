@@ -13,125 +13,25 @@
  * Outside of a scope submits wait in the queue until somebody really waits (async_omp.c opens the
  * region).
  *
- * The queue has one producer (the caller) and many consumers. head and tail only grow, so a slot
- * that was read before head was moved by compare-and-swap cannot have been reused. In a team of one
- * the caller is the consumer too, and needs no locked instruction.
- *
  * Source: CPython concurrent/futures/thread.py (the shape); Dekker's handshake (worker and
  * submitter). */
 #include "engine/doorbell.h"
-#include "engine/omp_runtime.h"
+#include "engine/omp_queue.h"
 
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_QUEUED = 1 << 16 }; /* past it, or past max_pending, the submitter works */
-
-struct twini_omp_queue {
-    size_t capacity, mask;
-    alignas(64) _Atomic size_t head;     /* moved by whoever takes a call */
-    alignas(64) _Atomic size_t tail;     /* moved by the caller */
-    size_t head_seen;                    /* the caller's: head when he looked last */
-    alignas(64) _Atomic unsigned active; /* worker tasks, started or about to */
-    struct twini_omp_job *_Atomic slots[];
-};
-
-/* ---- the queue ---------------------------------------------------------------------------- */
-
-static struct twini_omp_queue *queue_make(size_t capacity)
-{
-    size_t slots = 1;
-    if (capacity > MOST_QUEUED)
-        capacity = MOST_QUEUED;
-    while (slots < capacity)
-        slots *= 2;
-    struct twini_omp_queue *queue;
-    size_t bytes = sizeof *queue + slots * sizeof queue->slots[0];
-    queue = aligned_alloc(alignof(struct twini_omp_queue), (bytes + 63) / 64 * 64);
-    if (!queue)
-        return NULL;
-    memset(queue, 0, bytes);
-    queue->capacity = capacity;
-    queue->mask = slots - 1;
-    return queue;
-}
-
 static const struct twin_failure no_failure = {.kind = TWIN_FAILURE_NONE};
 
-static bool is_empty(struct twini_omp_queue *queue)
-{
-    /* order: seq_cst; half of the handshake with start_worker(): we said that we leave, now we look
-     * once more; the submitter put a call there, now he looks whether we are leaving */
-    return atomic_load_explicit(&queue->head, memory_order_seq_cst) ==
-           atomic_load_explicit(&queue->tail, memory_order_seq_cst);
-}
-
-static size_t length(struct twini_omp_queue *queue)
-{
-    /* relaxed: tail is the caller's, and so is this question.
-     * order: acquire; pairs with move_head(); the slots were read */
-    queue->head_seen = atomic_load_explicit(&queue->head, memory_order_acquire);
-    return atomic_load_explicit(&queue->tail, memory_order_relaxed) - queue->head_seen;
-}
-
-/* Head is the consumers', and looked at only when the queue could be full. */
-static bool is_full(struct twini_omp_queue *queue)
-{
-    /* relaxed: as in length() */
-    size_t tail = atomic_load_explicit(&queue->tail, memory_order_relaxed);
-    return tail - queue->head_seen >= queue->capacity && length(queue) >= queue->capacity;
-}
-
-static bool is_alone(const struct twini_omp *omp)
-{
-    return omp->team <= 1; /* 0: not started yet, so there are no workers */
-}
-
-/* Takes the call at *head; false: somebody else did, and *head is where it is now. */
-static bool move_head(struct twini_omp *omp, size_t *head)
-{
-    if (is_alone(omp)) { /* relaxed: nobody else looks */
-        atomic_store_explicit(&omp->queue->head, *head + 1, memory_order_relaxed);
-        return true;
-    }
-    /* order: release; pairs with acquire in length(); the slot was read */
-    return atomic_compare_exchange_strong_explicit(&omp->queue->head, head, *head + 1,
-                                                   memory_order_acq_rel, memory_order_acquire);
-}
-
-static struct twini_omp_job *take(struct twini_omp *omp)
-{
-    struct twini_omp_queue *queue = omp->queue;
-    /* relaxed: the compare-and-swap will tell if it was old */
-    size_t head = atomic_load_explicit(&queue->head, memory_order_relaxed);
-    for (;;) {
-        /* order: acquire; pairs with put(); the call is readable */
-        if (head == atomic_load_explicit(&queue->tail, memory_order_acquire))
-            return NULL;
-        struct twini_omp_job *job =
-            atomic_load_explicit(&queue->slots[head & queue->mask], memory_order_relaxed);
-        if (move_head(omp, &head))
-            return job;
-    }
-}
-
-/* Takes this call, if it is the next; the caller's. */
-static bool take_this(struct twini_omp *omp, const struct twini_omp_job *job)
-{
-    struct twini_omp_queue *queue = omp->queue;
-    /* relaxed: tail and slots are the caller's own; head as in take() */
-    size_t head = atomic_load_explicit(&queue->head, memory_order_relaxed);
-    return head != atomic_load_explicit(&queue->tail, memory_order_relaxed) &&
-           job == atomic_load_explicit(&queue->slots[head & queue->mask], memory_order_relaxed) &&
-           move_head(omp, &head);
-}
+/* ---- workers ------------------------------------------------------------------------------ */
 
 /* One more worker, if there are fewer than the team has threads beside the caller. */
 static bool enlist(struct twini_omp *omp)
 {
     _Atomic unsigned *active = &omp->queue->active;
-    unsigned now = atomic_load_explicit(active, memory_order_seq_cst); /* order: see is_empty() */
+    /* order: see twini_queue_is_empty() */
+    unsigned now = atomic_load_explicit(active, memory_order_seq_cst);
     while (now + 1 < omp->team)
         if (atomic_compare_exchange_weak_explicit(active, &now, now + 1, memory_order_seq_cst,
                                                   memory_order_seq_cst))
@@ -141,23 +41,12 @@ static bool enlist(struct twini_omp *omp)
 
 static bool run_next(struct twini_omp *omp)
 {
-    struct twini_omp_job *job = omp->queue ? take(omp) : NULL;
+    struct twini_omp_job *job = omp->queue ? twini_queue_take(omp) : NULL;
     if (!job)
         return false;
     twini_omp_job_run(job);
     twini_omp_job_let_go(job);
     return true;
-}
-
-static void put(struct twini_omp *omp, struct twini_omp_job *job)
-{
-    struct twini_omp_queue *queue = omp->queue;
-    size_t tail = atomic_load_explicit(&queue->tail, memory_order_relaxed); /* ours */
-    atomic_store_explicit(&queue->slots[tail & queue->mask], job, memory_order_relaxed);
-    if (is_alone(omp)) /* relaxed: the start of workers orders it */
-        atomic_store_explicit(&queue->tail, tail + 1, memory_order_relaxed);
-    else /* order: seq_cst; publishes the call, and is half of the handshake of is_empty() */
-        atomic_store_explicit(&queue->tail, tail + 1, memory_order_seq_cst);
 }
 
 /* A worker that has found the queue empty: true: not any more. To end, and be started again by the next
@@ -187,8 +76,9 @@ static void work(struct twini_omp *omp)
     do {
         while (!twini_omp_stopped(omp) && (run_next(omp) || linger(queue)))
             ;
-        atomic_fetch_sub_explicit(&queue->active, 1, memory_order_seq_cst); /* see is_empty() */
-    } while (!twini_omp_stopped(omp) && !is_empty(queue) && enlist(omp));
+        /* order: see twini_queue_is_empty() */
+        atomic_fetch_sub_explicit(&queue->active, 1, memory_order_seq_cst);
+    } while (!twini_omp_stopped(omp) && !twini_queue_is_empty(queue) && enlist(omp));
 }
 
 static bool start_worker(struct twini_omp *omp)
@@ -211,22 +101,22 @@ int twini_omp_submit(struct twin_pool *pool, const struct twin_call *call, bool 
     if (omp->broken)
         return twini_pool_fail(pool, omp->broken, &omp->broken_failure);
     if (!omp->queue)
-        omp->queue = queue_make(pool->options.max_pending);
-    if (omp->queue && !may_wait && is_full(omp->queue))
+        omp->queue = twini_queue_make(pool->options.max_pending);
+    if (omp->queue && !may_wait && twini_queue_is_full(omp->queue))
         return TWIN_EAGAIN;
     struct twini_omp_job *job = omp->queue ? twini_omp_job_make(omp, call, false) : NULL;
     if (!job)
         return twini_pool_fail(pool, TWIN_ENOMEM, &no_failure);
     *future = &job->future;
     twini_omp_retire(&omp->queued, omp->queued.count >= 2 * omp->queue->capacity);
-    while (is_full(omp->queue))
+    while (twini_queue_is_full(omp->queue))
         if (omp->in_scope)
             (void)run_next(omp);
         else
             (void)twini_omp_run_kept(omp, NULL);                 /* an error is in the futures */
-    atomic_store_explicit(&job->tasks, 1, memory_order_relaxed); /* put() orders it */
+    atomic_store_explicit(&job->tasks, 1, memory_order_relaxed); /* twini_queue_put() orders it */
     twini_omp_push(&omp->queued, job);
-    put(omp, job);
+    twini_queue_put(omp, job);
     if (omp->in_scope)
         start_worker(omp);
     return 0;
@@ -421,7 +311,7 @@ int twini_omp_executor_map(struct twin_pool *pool, const struct twin_map *map,
 
 bool twini_omp_executor_run_next(struct twini_omp *omp, struct twini_omp_job *job)
 {
-    if (!omp->queue || !take_this(omp, job))
+    if (!omp->queue || !twini_queue_take_this(omp, job))
         return false;
     twini_omp_job_run(job);
     twini_omp_job_let_go(job);
@@ -437,12 +327,12 @@ bool twini_omp_executor_step(struct twini_omp *omp)
 
 bool twini_omp_executor_idle(const struct twini_omp *omp)
 {
-    return !omp->iterators && (!omp->queue || is_empty(omp->queue));
+    return !omp->iterators && (!omp->queue || twini_queue_is_empty(omp->queue));
 }
 
 void twini_omp_executor_launch(struct twini_omp *omp)
 {
-    size_t queued = omp->queue ? length(omp->queue) : 0;
+    size_t queued = omp->queue ? twini_queue_length(omp->queue) : 0;
     for (size_t worker = 0; worker < queued; worker++)
         if (!start_worker(omp))
             break;
@@ -464,7 +354,7 @@ void twini_omp_executor_drain(struct twini_omp *omp)
 void twini_omp_executor_fail(struct twini_omp *omp, int error)
 {
     struct twini_omp_job *job;
-    while (omp->queue && (job = take(omp)) != NULL) {
+    while (omp->queue && (job = twini_queue_take(omp)) != NULL) {
         if (twini_future_start(&job->future))
             twini_future_finish(&job->future, error, &omp->broken_failure);
         twini_omp_job_let_go(job);

@@ -1,8 +1,8 @@
 # The tests of a build with ThreadSanitizer: the process protocol on threads, and the engine's units.
 
 add_library(twin_contract STATIC
-    plain/runner.c toolkit.c contract_pool.c contract_memory.c contract_map.c contract_apply.c
-    contract_async.c contract_callback.c contract_executor.c contract_stop.c contract_imap.c contract_stats.c)
+    plain/runner.c toolkit.c procfs.c contract_pool.c contract_memory.c contract_map.c contract_apply.c
+    contract_async.c contract_pressure.c contract_callback.c contract_executor.c contract_stop.c contract_imap.c contract_stats.c)
 target_include_directories(twin_contract PUBLIC plain ${PROJECT_SOURCE_DIR}/strategies)
 target_link_libraries(twin_contract PUBLIC twin_build twinpool Threads::Threads)
 
