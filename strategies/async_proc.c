@@ -5,6 +5,7 @@
  * lines, outcomes are collected when somebody waits or room is needed. A map_async is a map that
  * nobody waits for yet: it holds a slot from begin until its outcome was collected. */
 #include "engine/awake.h"
+#include "engine/range.h"
 #include "engine/submit.h"
 #include "map_proc.h"
 
@@ -78,13 +79,14 @@ static int stage(struct twini_proc *proc, struct twini_map_future *future, struc
     return 0;
 }
 
-static int begin(struct twini_proc *proc, struct twini_map_future *future)
+static int begin(struct twini_proc *proc, struct twini_map_future *future,
+                 _Atomic unsigned char *told)
 {
     struct twin_map seen = future->map;
     int error = stage(proc, future, &seen);
     unsigned slot;
     if (!error)
-        error = twini_map_begin(proc, &seen, &slot);
+        error = twini_map_begin(proc, &seen, told, &slot);
     if (error)
         return error;
     future->proc.line = slot;
@@ -94,8 +96,8 @@ static int begin(struct twini_proc *proc, struct twini_map_future *future)
     return 0;
 }
 
-static int map_async(struct twin_pool *pool, const struct twin_map *map,
-                     struct twin_future **submitted)
+int twini_map_submit(struct twin_pool *pool, const struct twin_map *map,
+                     _Atomic unsigned char *told, struct twin_future **submitted)
 {
     struct twini_proc *proc = twini_proc_of(pool);
     struct twini_map_future *future = twini_proc_future_new(pool, sizeof *future, 0);
@@ -109,7 +111,7 @@ static int map_async(struct twin_pool *pool, const struct twin_map *map,
     int error = 0;
     pthread_mutex_lock(&proc->lock);
     if (map->count) {
-        error = begin(proc, future);
+        error = begin(proc, future, told);
     } else {
         twini_future_finish(base, 0, NULL);
         twini_future_drop(base);
@@ -122,6 +124,24 @@ static int map_async(struct twin_pool *pool, const struct twin_map *map,
     }
     *submitted = base;
     return 0;
+}
+
+static int map_async(struct twin_pool *pool, const struct twin_map *map,
+                     struct twin_future **submitted)
+{
+    return twini_map_submit(pool, map, NULL, submitted);
+}
+
+void twini_map_drop_rest(struct twin_future *base)
+{
+    struct twini_map_future *future = (struct twini_map_future *)base;
+    struct twini_proc *proc = twini_proc_of(base->pool);
+    pthread_mutex_lock(&proc->lock);
+    if (!twini_future_is_final(base)) {
+        future->is_stopped = true;
+        twini_map_lower(&proc->shared->maps[future->proc.line], 0);
+    }
+    pthread_mutex_unlock(&proc->lock);
 }
 
 /* ---- collect ------------------------------------------------------------- */

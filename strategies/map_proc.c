@@ -22,17 +22,16 @@ static const size_t window_bytes = (size_t)8 << 20;
 
 /* ---- claim, run ---------------------------------------------------------- */
 
-/* Computes one chunk, unless a lower item has failed already. Items below the lowest failed one are
+/* Computes one chunk, unless a lower item has failed already; returns whether all of it is there. Items below the lowest failed one are
  * always computed, so the index that is reported does not depend on who was faster. */
-static void run_chunk(struct twini_worker *me, struct twini_map_slot *slot, struct twini_range *own,
+static bool run_chunk(struct twini_worker *me, struct twini_map_slot *slot, struct twini_range *own,
                       size_t chunk)
 {
     struct twini_plan plan = {slot->map.count, slot->chunk, slot->chunks};
     size_t first = twini_plan_first(&plan, chunk), items = twini_plan_items(&plan, chunk), failed;
     /* relaxed: a hint that saves work */
-    size_t lowest = atomic_load_explicit(&slot->lowest_failed, memory_order_relaxed);
-    if (first >= lowest)
-        return;
+    if (first >= atomic_load_explicit(&slot->lowest_failed, memory_order_relaxed))
+        return false;
     if (me->shared->processes) {
         const struct twin_map *map = &slot->map;
         twini_populate((const char *)map->items + first * map->item_size, items * map->item_size);
@@ -41,14 +40,31 @@ static void run_chunk(struct twini_worker *me, struct twini_map_slot *slot, stru
     int code = twini_plan_run(&slot->map, (void *)slot->map.context, first, items, &me->block->item,
                               &failed);
     twini_count(&me->block->chunks, 1);
-    if (code == 0 || failed >= own->failed_index)
-        return;
-    own->failed_index = failed; /* published when the range goes IDLE */
-    own->failed_code = code;
-    while (failed < lowest &&
-           !atomic_compare_exchange_weak_explicit(&slot->lowest_failed, &lowest, failed,
-                                                  memory_order_relaxed, memory_order_relaxed)) {
+    if (code != 0 && failed < own->failed_index) {
+        own->failed_index = failed; /* published when the range goes IDLE */
+        own->failed_code = code;
+        twini_map_lower(slot, failed);
     }
+    return code == 0;
+}
+
+/* Tells the iterator. To wake its reader for each of many short chunks would take him, or us, from a
+ * CPU each time: the first one rings, and then those that come late enough. The others are seen by a
+ * later ring, at the end, or by the reader's heartbeat. */
+static void tell(struct twini_shared *shared, unsigned number, size_t chunk, bool is_done)
+{
+    enum { RING_EVERY_NS = 1000000 };
+    struct twini_map_slot *slot = &shared->maps[number];
+    if (!slot->told)
+        return;
+    twini_chunk_tell(slot, chunk, is_done ? TWINI_CHUNK_DONE : TWINI_CHUNK_FAILED);
+    TWINI_FAULT("chunk_told");
+    int64_t now_ns = twini_now_ns();
+    /* relaxed, both: advice */
+    if (now_ns - atomic_load_explicit(&slot->rung_ns, memory_order_relaxed) < RING_EVERY_NS)
+        return;
+    atomic_store_explicit(&slot->rung_ns, now_ns, memory_order_relaxed);
+    twini_ring_caller(shared, TWINI_TARGET_MAP(number));
 }
 
 static bool has_chunks(struct twini_shared *shared, unsigned number, unsigned me)
@@ -91,8 +107,10 @@ static bool work_in_slot(struct twini_worker *me, unsigned number)
         twini_wake_watcher(shared);
         twini_count(&me->block->claims, 1);
         TWINI_FAULT("chunk_claimed");
-        run_chunk(me, slot, own, chunk);
+        size_t index = twini_chunk_at(slot, chunk);
+        bool is_done = run_chunk(me, slot, own, index);
         TWINI_FAULT("chunk_returned");
+        tell(shared, number, index, is_done);
         worked = true;
         /* publishes one chunk, claims the next */
         step = twini_range_next(own, twini_worker_must_leave(me), &chunk);
@@ -155,7 +173,8 @@ static bool has_slot(void *arg)
     return proc->broken || find_slot(proc) >= 0;
 }
 
-int twini_map_begin(struct twini_proc *proc, const struct twin_map *map, unsigned *chosen)
+int twini_map_begin(struct twini_proc *proc, const struct twin_map *map,
+                    _Atomic unsigned char *told, unsigned *chosen)
 {
     struct twini_shared *shared = proc->shared;
     int found;
@@ -173,6 +192,9 @@ int twini_map_begin(struct twini_proc *proc, const struct twin_map *map, unsigne
     slot->map = *map;
     slot->chunk = plan.chunk;
     slot->chunks = plan.chunks;
+    slot->told = told;
+    /* relaxed: as below */
+    atomic_store_explicit(&slot->rung_ns, 0, memory_order_relaxed);
     slot->use++;
     /* relaxed: as below */
     atomic_store_explicit(&slot->width, workers, memory_order_relaxed);
@@ -200,17 +222,14 @@ void twini_map_give_up(struct twini_proc *proc)
 {
     for (unsigned number = 0; number < TWINI_MAP_SLOTS; number++)
         if (proc->slot_in_use[number])
-            /* relaxed: a hint */
-            atomic_store_explicit(&proc->shared->maps[number].lowest_failed, 0,
-                                  memory_order_relaxed);
+            twini_map_lower(&proc->shared->maps[number], 0);
 }
 
 bool twini_map_stop(struct twini_proc *proc, unsigned number)
 {
     struct twini_shared *shared = proc->shared;
     bool runs = false;
-    /* relaxed: a hint: the rest is skipped */
-    atomic_store_explicit(&shared->maps[number].lowest_failed, 0, memory_order_relaxed);
+    twini_map_lower(&shared->maps[number], 0);
     for (unsigned w = 0; w < twini_width(&shared->maps[number]); w++)
         runs = twini_range_stop(twini_range_of(shared, number, w)) || runs;
     return runs;
@@ -244,7 +263,7 @@ int twini_map_end(struct twini_proc *proc, unsigned number, struct twin_failure 
     }
     /* order: acquire; pairs with release in twini_map_repair() */
     pid_t dead = atomic_load_explicit(&slot->death_pid, memory_order_acquire);
-    if (dead)
+    if (dead && slot->death_index < failure->index)
         *failure = (struct twin_failure){.kind = TWIN_FAILURE_WORKER,
                                          .index = slot->death_index,
                                          .pid = dead,
@@ -276,7 +295,7 @@ static int run_map(struct twini_proc *proc, const struct twin_map *map,
                    struct twin_failure *failure)
 {
     struct slot_wait wait = {.proc = proc};
-    int error = twini_map_begin(proc, map, &wait.slot);
+    int error = twini_map_begin(proc, map, NULL, &wait.slot);
     if (error) {
         *failure = (struct twin_failure){.kind = TWIN_FAILURE_WORKER};
         return error;

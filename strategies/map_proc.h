@@ -8,8 +8,10 @@
 /* ---- a map in flight: lock held ------------------------------------------ */
 
 /* Opens a slot with a map whose addresses all workers see, and wakes them. Waits while all slots
- * are in use. Returns 0 and *slot, or TWIN_EWORKER (the pool is broken). */
-int twini_map_begin(struct twini_proc *proc, const struct twin_map *map, unsigned *slot);
+ * are in use. told: of an iterated map: see struct twini_map_slot; or NULL. Returns 0 and *slot, or
+ * TWIN_EWORKER (the pool is broken). */
+int twini_map_begin(struct twini_proc *proc, const struct twin_map *map,
+                    _Atomic unsigned char *told, unsigned *slot);
 bool twini_map_has_ended(struct twini_proc *proc, unsigned slot);
 /* The outcome of a map that has ended; the slot is free again. */
 int twini_map_end(struct twini_proc *proc, unsigned slot, struct twin_failure *failure);
@@ -18,6 +20,11 @@ int twini_map_end(struct twini_proc *proc, unsigned slot, struct twin_failure *f
 int twini_map_copy_context(struct twini_proc *proc, const struct twin_map *map,
                            const void **context);
 
+/* Submits a map: map_async, or what an iterator stands on, which is told of each chunk. */
+int twini_map_submit(struct twin_pool *pool, const struct twin_map *map,
+                     _Atomic unsigned char *told, struct twin_future **future);
+/* Cancels what has not started of it; what runs is to be waited for. */
+void twini_map_drop_rest(struct twin_future *future);
 /* Gives the outcome of map_async calls that have ended to their futures. */
 void twini_map_collect(struct twini_proc *proc);
 /* Tells workers to skip what is left of every map: terminate. */

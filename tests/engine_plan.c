@@ -75,6 +75,19 @@ Test(engine_plan, gives_each_chunk_to_exactly_one_part)
         }
 }
 
+/* The first of each part are the first of all, and so on. */
+Test(engine_plan, deals_each_chunk_once_and_in_turn)
+{
+    for (unsigned parts = 1; parts <= 70; parts++)
+        for (size_t chunks = 0; chunks <= 300; chunks += 1 + chunks / 9)
+            for (unsigned i = 0; i < parts; i++) {
+                size_t first = twini_plan_part(chunks, parts, i);
+                size_t end = twini_plan_part(chunks, parts, i + 1);
+                for (size_t at = first; at < end; at++)
+                    cr_assert_eq(twini_plan_dealt(chunks, parts, at), (at - first) * parts + i);
+            }
+}
+
 static int add_one(void *result, const void *item, void *context)
 {
     int value = *(const int *)item;

@@ -199,6 +199,72 @@ Test(fault_proc, a_worker_dies_at_each_step, .timeout = 240)
     }
 }
 
+/* Returns whether the iterator ended with a chunk that a worker's death took; what precedes it is
+ * there. */
+static bool iterator_fails(struct twin_executor *executor)
+{
+    enum { CHUNK = 3 };
+    static int32_t items[ITEMS];
+    static int64_t results[ITEMS];
+    for (int32_t i = 0; i < ITEMS; i++)
+        items[i] = i, results[i] = -1;
+    struct twin_map map = {.task = square_slowly,
+                           .items = items,
+                           .item_size = sizeof items[0],
+                           .results = results,
+                           .result_size = sizeof results[0],
+                           .count = ITEMS,
+                           .chunk = CHUNK};
+    struct twin_iterator *iterator;
+    const void *chunk;
+    size_t count, seen = 0;
+    int error;
+    cr_assert_eq(twin_executor_map(executor, &map, &iterator), 0);
+    while ((error = twin_iterator_next(iterator, &chunk, &count, -1)) == 0 && count > 0)
+        for (size_t end = seen + count; seen < end; seen++)
+            cr_assert_eq(results[seen], (int64_t)seen * (int64_t)seen);
+    if (error) {
+        struct twin_failure failure;
+        cr_assert_eq(error, TWIN_EWORKER, "%s", twin_strerror(error));
+        cr_assert_eq(twin_iterator_failure(iterator, &failure), 0);
+        cr_assert(failure.kind == TWIN_FAILURE_WORKER && failure.pid > 0);
+        cr_assert(failure.index >= seen && failure.index < seen + CHUNK, "%zu of %zu, %zu",
+                  failure.index, seen, seen + CHUNK);
+    } else {
+        cr_assert_eq(seen, ITEMS);
+    }
+    twin_iterator_release(iterator);
+    return error != 0;
+}
+
+Test(fault_proc, a_worker_of_an_iterated_map_dies_at_each_step, .timeout = 120)
+{
+    static const struct place places[] = {
+        {"chunk_claimed", 0, true, false}, {"chunk_returned", 0, true, false},
+        {"chunk_told", 0, false, false},   {"stolen", 0, false, false},
+        {"landed", 0, false, false},       {"ringing_caller", 0, false, false},
+    };
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        bool fired = false;
+        for (int pass = 1; pass <= 13; pass = pass * LATE + 1)
+            for (unsigned retries = 0; retries <= 2; retries += 2) {
+                struct twin_executor *executor;
+                set_fault(places[i].name, pass);
+                cr_assert_eq(
+                    twin_executor_open(
+                        &executor, &(struct twin_pool_options){.workers = 2, .retries = retries}),
+                    0);
+                bool failed = iterator_fails(executor), died = twini_fault_end();
+                cr_assert_eq(failed, died && places[i].fails_map && !retries, "%s:%d, %u retries",
+                             places[i].name, pass, retries);
+                cr_assert(!iterator_fails(executor));
+                cr_assert_eq(twin_executor_close(executor), 0);
+                fired = fired || died;
+            }
+        cr_assert(fired, "nobody passed %s", places[i].name);
+    }
+}
+
 static int die(void *result, const void *item, void *context)
 {
     (void)result, (void)item, (void)context;

@@ -42,32 +42,62 @@ static size_t lost_item(const struct twini_shared *shared, const struct twini_ma
 static void record_death(struct twini_shared *shared, struct twini_map_slot *slot, unsigned worker,
                          size_t chunk, int error, pid_t pid, int status)
 {
-    if (atomic_load_explicit(&slot->death_pid, memory_order_relaxed)) /* ours */
+    size_t item = lost_item(shared, slot, worker, chunk);
+    /* relaxed: ours */
+    if (atomic_load_explicit(&slot->death_pid, memory_order_relaxed) && slot->death_index < item)
         return;
-    slot->death_index = lost_item(shared, slot, worker, chunk);
+    slot->death_index = item;
     slot->death_status = status;
     slot->death_error = error;
     /* order: release; pairs with acquire in twini_map_end() */
     atomic_store_explicit(&slot->death_pid, pid, memory_order_release);
 }
 
+/* Whether an iterator was told that the chunk is there: then its worker died behind it. */
+static bool is_done(const struct twini_map_slot *slot, size_t chunk)
+{
+    /* relaxed: its writer is dead */
+    return slot->told &&
+           atomic_load_explicit(&slot->told[chunk], memory_order_relaxed) == TWINI_CHUNK_DONE;
+}
+
+/* Nobody needs the rest of this map; an iterator still hands out what precedes the loss. */
+static void give_up(struct twini_map_slot *slot, size_t chunk, enum twini_range_loss loss)
+{
+    struct twini_plan plan = {slot->map.count, slot->chunk, slot->chunks};
+    bool is_iterated = slot->told && loss != TWINI_RANGE_WAS_STOPPED;
+    twini_map_lower(slot, is_iterated ? twini_plan_first(&plan, chunk) : 0);
+    twini_chunk_tell(slot, chunk, TWINI_CHUNK_FAILED);
+}
+
+/* Returns whether the chunk is to be run again. */
+static bool repair(struct twini_shared *shared, unsigned number, unsigned worker, size_t chunk,
+                   enum twini_range_loss loss, pid_t pid, int status)
+{
+    struct twini_map_slot *slot = &shared->maps[number];
+    if (is_done(slot, chunk))
+        return false;
+    if (loss == TWINI_RANGE_LOST && may_run_again(shared, number, chunk))
+        return true;
+    if (loss == TWINI_RANGE_LOST)
+        record_death(shared, slot, worker, chunk, TWIN_EWORKER, pid, status);
+    if (loss == TWINI_RANGE_TIMED_OUT)
+        record_death(shared, slot, worker, chunk, TWIN_ETASKTIMEOUT, pid, status);
+    give_up(slot, chunk, loss);
+    return false;
+}
+
 bool twini_map_repair(struct twini_shared *shared, unsigned worker, pid_t pid, int status)
 {
     bool was_meant = false;
     for (unsigned number = 0; number < TWINI_MAP_SLOTS; number++) {
-        struct twini_map_slot *slot = &shared->maps[number];
-        size_t chunk;
-        enum twini_range_loss loss = twini_range_repair(shared, number, worker, &chunk);
-        bool again = loss == TWINI_RANGE_LOST && may_run_again(shared, number, chunk);
-        if (loss == TWINI_RANGE_LOST && !again)
-            record_death(shared, slot, worker, chunk, TWIN_EWORKER, pid, status);
-        if (loss == TWINI_RANGE_TIMED_OUT)
-            record_death(shared, slot, worker, chunk, TWIN_ETASKTIMEOUT, pid, status);
+        size_t position;
+        enum twini_range_loss loss = twini_range_repair(shared, number, worker, &position);
+        bool again = loss != TWINI_RANGE_NO_LOSS &&
+                     repair(shared, number, worker, twini_chunk_at(&shared->maps[number], position),
+                            loss, pid, status);
         if (loss == TWINI_RANGE_TIMED_OUT || loss == TWINI_RANGE_WAS_STOPPED)
             was_meant = true;
-        if (loss != TWINI_RANGE_NO_LOSS && !again)
-            /* relaxed: a hint: nobody needs the rest of this map */
-            atomic_store_explicit(&slot->lowest_failed, 0, memory_order_relaxed);
         twini_range_reopen(twini_range_of(shared, number, worker), again); /* now others see it */
     }
     return was_meant;

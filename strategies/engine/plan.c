@@ -46,6 +46,13 @@ size_t twini_plan_part(size_t chunks, unsigned parts, unsigned number)
     return share * number + (number < rest ? number : rest);
 }
 
+size_t twini_plan_dealt(size_t chunks, unsigned parts, size_t position)
+{
+    size_t share = chunks / parts, rest = chunks % parts, wide = rest * (share + 1);
+    size_t part = position < wide ? position / (share + 1) : rest + (position - wide) / share;
+    return (position - twini_plan_part(chunks, parts, (unsigned)part)) * parts + part;
+}
+
 int twini_plan_run(const struct twin_map *map, void *context, size_t first, size_t items,
                    _Atomic(size_t) *at, size_t *failed)
 {

@@ -31,6 +31,9 @@ static inline size_t twini_plan_items(const struct twini_plan *plan, size_t inde
 /* Part number of parts: the first of chunk indices [first, end) that it owns; nearly equal parts.
  */
 size_t twini_plan_part(size_t chunks, unsigned parts, unsigned number);
+/* Of chunks that are dealt to the parts in turn, which one has this position: so that all parts begin
+ * at the front of the array, and go on through it beside each other. */
+size_t twini_plan_dealt(size_t chunks, unsigned parts, size_t position);
 
 /* Runs items [first, first + items) of a map on the calling thread, task by task or as one kernel
  * call. *at, if not NULL, always names the item that is being computed, for a post-mortem.

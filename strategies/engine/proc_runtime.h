@@ -44,7 +44,7 @@ struct twini_map_future {
     struct twin_map map;           /* as the caller gave it: where staged results land */
     const void *context;           /* the copy, or as given */
     void *staged_items, *staged_results;
-    bool is_stopped; /* cancelled while it ran */
+    bool is_stopped; /* cancelled while it ran; or given up by its iterator */
 };
 
 struct twini_proc {

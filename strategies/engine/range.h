@@ -23,7 +23,33 @@
 #ifndef TWINI_RANGE_H
 #define TWINI_RANGE_H
 
+#include "engine/plan.h"
 #include "engine/shared.h"
+
+/* Ranges are of positions: which chunk stands there. */
+static inline size_t twini_chunk_at(const struct twini_map_slot *slot, size_t position)
+{
+    return slot->told ? twini_plan_dealt(slot->chunks, twini_width(slot), position) : position;
+}
+
+/* Tells the iterator, if there is one. */
+static inline void twini_chunk_tell(struct twini_map_slot *slot, size_t chunk, int state)
+{
+    /* order: seq_cst; publishes the results, and stands before the look for whom the caller waits */
+    if (slot->told)
+        atomic_store_explicit(&slot->told[chunk], (unsigned char)state, memory_order_seq_cst);
+}
+
+/* Items from here on need not be computed any more. */
+static inline void twini_map_lower(struct twini_map_slot *slot, size_t item)
+{
+    /* relaxed: a hint that saves work */
+    size_t lowest = atomic_load_explicit(&slot->lowest_failed, memory_order_relaxed);
+    while (item < lowest &&
+           !atomic_compare_exchange_weak_explicit(&slot->lowest_failed, &lowest, item,
+                                                  memory_order_relaxed, memory_order_relaxed)) {
+    }
+}
 
 /* The caller: opens a closed range with chunks [first, end). */
 void twini_range_open(struct twini_range *range, size_t first, size_t end);

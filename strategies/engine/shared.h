@@ -98,6 +98,9 @@ struct twini_range_word {
 };
 enum { TWINI_MOST_CHUNKS = (1 << 24) - 1 };
 
+/* What an iterator is told of a chunk. */
+enum twini_chunk_state { TWINI_CHUNK_OPEN, TWINI_CHUNK_DONE, TWINI_CHUNK_FAILED };
+
 /* A worker's part of a map slot. */
 struct twini_range {
     alignas(TWINI_LINE) _Atomic uint64_t word; /* writers: owner, thieves, supervisor, caller */
@@ -112,11 +115,16 @@ struct twini_map_slot {
     /* writer: the caller while all ranges are CLOSED; readers: workers that are inside */
     alignas(TWINI_LINE) struct twin_map map; /* context and arrays are addresses that workers see */
     size_t chunk, chunks;
+    /* of an iterated map, whose chunks are dealt in turn: enum twini_chunk_state of each, by its index;
+     * writers: who ran it, or the supervisor; reader: the caller. Of the arena; else NULL */
+    _Atomic unsigned char *told;
     _Atomic unsigned width; /* workers that have a range in it */
     unsigned use;           /* counts the maps in this slot */
     /* writers: workers and supervisor, by compare-and-swap downwards: items at or above it need not
      * be computed any more. SIZE_MAX: none has failed. 0: give up. */
     alignas(TWINI_LINE) _Atomic size_t lowest_failed;
+    _Atomic int64_t
+        rung_ns; /* when the reader of an iterated map was rung last; writers: workers */
     /* writer: the supervisor (set once, death_pid last); reader: the caller */
     size_t death_index;
     int death_status, death_error; /* TWIN_EWORKER or TWIN_ETASKTIMEOUT */
