@@ -263,7 +263,8 @@ static void iterator_release(struct twin_iterator *head)
     unsigned pause = 0;
     drop_chunks(iterator, TWIN_ECANCELLED);
     unlist(iterator);
-    for (size_t chunk = iterator->at; chunk < iterator->end; chunk++)
+    bool has_workers = head->pool->fork_epoch == twini_fork_epoch; /* a forked child has none */
+    for (size_t chunk = iterator->at; chunk < iterator->end && has_workers; chunk++)
         while (!is_done(iterator, chunk)) /* workers are at it; the arrays are the caller's */
             twini_omp_relax(iterator->omp, &pause, INT64_MAX);
     drop_reference(iterator);

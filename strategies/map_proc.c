@@ -22,8 +22,9 @@ static const size_t window_bytes = (size_t)8 << 20;
 
 /* ---- claim, run ---------------------------------------------------------- */
 
-/* Computes one chunk, unless a lower item has failed already; returns whether all of it is there. Items below the lowest failed one are
- * always computed, so the index that is reported does not depend on who was faster. */
+/* Computes one chunk, unless a lower item has failed already; returns whether all of it is there.
+ * Items below the lowest failed one are always computed, so the index that is reported does not
+ * depend on who was faster. */
 static bool run_chunk(struct twini_worker *me, struct twini_map_slot *slot, struct twini_range *own,
                       size_t chunk)
 {

@@ -167,7 +167,8 @@ extern const struct arm arm_proc, arm_omp, arm_control;
     P(suite, arm, executor_map, times_out_and_goes_on)                                             \
     P(suite, arm, executor_map, can_be_given_up_early)                                             \
     P(suite, arm, executor_map, takes_private_memory)                                              \
-    P(suite, arm, executor_map, runs_each_item_exactly_once)
+    P(suite, arm, executor_map, runs_each_item_exactly_once)                                       \
+    P(suite, arm, executor_map, belongs_to_the_process_that_opened_it)
 
 #define IMAP_PROMISES(P, suite, arm)                                                               \
     P(suite, arm, imap, keeps_order)                                                               \

@@ -466,6 +466,32 @@ void executor_map_can_be_given_up_early(const struct arm *arm)
     succeeds(twin_executor_close(executor));
 }
 
+static int iterate_in_child(const struct arm *arm, void *iterator)
+{
+    const void *results;
+    size_t count;
+    (void)arm;
+    HOLDS(twin_iterator_next(iterator, &results, &count, -1) == TWIN_EFORKED);
+    twin_iterator_release(iterator);
+    return 0;
+}
+
+void executor_map_belongs_to_the_process_that_opened_it(const struct arm *arm)
+{
+    enum { COUNT = 40 };
+    struct twin_executor *executor = open_executor(arm, 2);
+    int32_t items[COUNT];
+    int64_t results[COUNT];
+    struct twin_map map = square_map(count_up(items, COUNT), results, COUNT);
+    struct twin_iterator *iterator = start(executor, &map);
+    cr_assert_eq(in_child(iterate_in_child, arm, iterator), 0);
+    int outcome;
+    cr_assert_eq(drain(iterator, &map, &outcome), COUNT, "the child has not harmed ours");
+    cr_assert_eq(outcome, 0);
+    twin_iterator_release(iterator);
+    succeeds(twin_executor_close(executor));
+}
+
 void executor_map_takes_private_memory(const struct arm *arm)
 {
     enum { COUNT = 20011 };

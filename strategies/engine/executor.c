@@ -76,6 +76,8 @@ int twin_iterator_next(struct twin_iterator *iterator, const void **results, siz
     *count = 0;
     if (twini_inside_task)
         return TWIN_ENESTED;
+    if (iterator->pool->fork_epoch != twini_fork_epoch)
+        return TWIN_EFORKED;
     if (iterator->error)
         return iterator->error;
     int error = iterator->next(iterator, results, count, twini_deadline_ns(timeout_ns));

@@ -268,8 +268,6 @@ static int imap_next(struct twin_iterator *base, const void **results, size_t *c
                      int64_t deadline_ns)
 {
     struct imap *imap = (struct imap *)base;
-    if (base->pool->fork_epoch != twini_fork_epoch)
-        return TWIN_EFORKED;
     if (imap->shown)
         free_block(imap, imap->shown);
     imap->shown = NULL;

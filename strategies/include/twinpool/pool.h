@@ -63,7 +63,8 @@ enum twin_error {
 enum twin_backend { TWIN_PROC, TWIN_OMP };
 
 /* How an idle worker and a waiting caller wait. Under omp only TWIN_WAIT_ADAPTIVE: libgomp reads
- * OMP_WAIT_POLICY once, when the program starts. */
+ * OMP_WAIT_POLICY once, when the program starts. Workers of proc call membarrier(2), if it is allowed,
+ * but for TWIN_WAIT_BLOCK: which is the choice under a filter (seccomp) that would kill them for it. */
 enum twin_wait_policy {
     TWIN_WAIT_ADAPTIVE, /* spin for some microseconds, then sleep */
     TWIN_WAIT_BLOCK,    /* sleep on a semaphore at once */
