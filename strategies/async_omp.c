@@ -122,14 +122,15 @@ static bool is_to_be_shut(struct twini_omp *omp)
 }
 
 /* The lanes are the threads' own, and the clock costs as much as a short call: both are looked at only
- * when the limit seems to be reached, and then at the first and every LOOK_EVERY-th call after it. */
+ * when a few have been deferred, so that many threads are not all fed in vain, and when the limit seems
+ * to be reached; then at the first and every LOOK_EVERY-th call that is run. */
 static bool gate_is_open(struct twini_omp *omp)
 {
-    enum { LOOK_EVERY = 16 };
+    enum { LOOK_EVERY = 16, A_FEW = 64 };
     struct twini_omp_gate *gate = &omp->gate;
     gate->passed++;
-    if (gate->shut ? gate->passed % LOOK_EVERY != 1
-                   : gate->deferred - gate->ended < (uint64_t)64 * omp->team)
+    bool seems_full = gate->deferred - gate->ended >= (uint64_t)64 * omp->team;
+    if (gate->shut ? gate->passed % LOOK_EVERY != 1 : gate->passed != A_FEW && !seems_full)
         return !gate->shut;
     bool shut = is_to_be_shut(omp);
     if (shut != gate->shut) {
