@@ -826,10 +826,12 @@ static void make_source(const struct maker *maker)
         for (int b = 0; b < 2; b++) {
             struct text code = {0};
             snprintf(path, sizeof path, "strategies/%s_%s.c", names[i], b ? "omp" : "proc");
-            text_add(&code,
-                     "above\n    /* report: begin %s */\n    one(%d);\n\n        two();\n"
-                     "    /* report: end %s */\nbelow\n",
-                     names[i], b, names[i]);
+            text_add(
+                &code,
+                "above\n    /* report: begin %s */\n    one(%d);\n\n        TWINI_FAULT(\"x\");\n"
+                "        two();\n"
+                "    /* report: end %s */\nbelow\n",
+                names[i], b, names[i]);
             make_file(maker, path, &code);
             text_free(&code);
         }
