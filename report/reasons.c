@@ -21,6 +21,18 @@ static const struct row *main_row(const struct report *report, const char *backe
                                              : report_row(report, backend, strategy, report->small);
 }
 
+/* Both at the larger n, or both at the smaller one: their times are compared. */
+static void main_pair(const struct report *report, const char *backend, const char *one,
+                      const char *other, const struct row *pair[2])
+{
+    pair[0] = main_row(report, backend, one);
+    pair[1] = main_row(report, backend, other);
+    if (!pair[0] || !pair[1] || row_number(pair[0], COLUMN_n) == row_number(pair[1], COLUMN_n))
+        return;
+    pair[0] = report_row(report, backend, one, report->small);
+    pair[1] = report_row(report, backend, other, report->small);
+}
+
 static void add_n(struct text *out, const struct row *row)
 {
     text_add(out, " <sub>(counted at n = %s)</sub>", label_count(row_number(row, COLUMN_n)).text);
@@ -73,8 +85,9 @@ static void process_per_call(const struct report *report, const char *backend,
 /* C4, "the cost of managing": then the call itself must account for what map_async takes longer. */
 static void managing(const struct report *report, const char *backend, struct verdict *verdict)
 {
-    const struct row *sync = main_row(report, backend, "map");
-    const struct row *async = main_row(report, backend, "map_async");
+    const struct row *pair[2];
+    main_pair(report, backend, "map", "map_async", pair);
+    const struct row *sync = pair[0], *async = pair[1];
     struct comparison result = rows_compare(&report->rows, async, sync);
     double in_call = async ? row_median(async, COLUMN_return_ns) : NAN;
 
@@ -180,8 +193,9 @@ static void less_idle(const struct report *report, const char *backend, struct v
  */
 static void distributes(const struct report *report, const char *backend, struct verdict *verdict)
 {
-    const struct row *executor = main_row(report, backend, "executor_map");
-    const struct row *map = main_row(report, backend, "map");
+    const struct row *pair[2];
+    main_pair(report, backend, "executor_map", "map", pair);
+    const struct row *executor = pair[0], *map = pair[1];
     struct comparison result = rows_compare(&report->rows, executor, map);
     double a = executor ? row_metric(executor, "chunks") : NAN;
     double b = map ? row_metric(map, "chunks") : NAN;

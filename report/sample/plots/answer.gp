@@ -11,27 +11,27 @@ set ytics ("bare limits" 0.15, "map" 8, "map_async" 7, "executor map" 6, "apply_
 set logscale x
 set xtics ("0.1 ns" 0.1, "1 ns" 1e0, "10 ns" 1e1, "100 ns" 1e2, "1 us" 1e3, "10 us" 1e4, "100 us" 1e5, "1 ms" 1e6, "10 ms" 1e7, "100 ms" 1e8, "1 s" 1e9, "10 s" 1e10, "100 s" 1e11)
 set xlabel 'time per number (logarithmic): further left is faster'
-set xrange [0.3:1e+07]
+set xrange [0.3:1e+08]
 set yrange [-1.3:8.7]
 set key outside right center
 set rmargin 26
 set lmargin 18
-set arrow from 0.769536,0.02 to 0.769536,0.34 nohead linecolor '#888888' linewidth 1.5
-set label "parallel for" at 0.769536,-0.28 center font ',10' textcolor '#555555'
-set arrow from 17.9267,0.02 to 17.9267,0.34 nohead linecolor '#888888' linewidth 1.5
-set label "task" at 17.9267,-0.28 center font ',10' textcolor '#555555'
-set arrow from 976.35,0.02 to 976.35,0.34 nohead linecolor '#888888' linewidth 1.5
-set label "task+wait" at 976.35,-0.28 center font ',10' textcolor '#555555'
-set arrow from 265.335,0.02 to 265.335,0.34 nohead linecolor '#888888' linewidth 1.5
-set label "spin trip" at 265.335,-0.62 center font ',10' textcolor '#555555'
-set arrow from 61358.6,0.02 to 61358.6,0.34 nohead linecolor '#888888' linewidth 1.5
-set label "semaphore trip" at 61358.6,-0.28 center font ',10' textcolor '#555555'
-set arrow from 16407.2,0.02 to 16407.2,0.34 nohead linecolor '#888888' linewidth 1.5
-set label "thread" at 16407.2,-0.62 center font ',10' textcolor '#555555'
-set arrow from 70437.6,0.02 to 70437.6,0.34 nohead linecolor '#888888' linewidth 1.5
-set label "fork" at 70437.6,-0.96 center font ',10' textcolor '#555555'
-set arrow from 1.48197,0.5 to 1.48197,8.5 nohead linecolor '#000000' linewidth 1.5 dashtype 2
-set label "sequential loop" at 1.48197,8.45 left offset 0.5,0 font ',11'
+set arrow from 0.597905,0.02 to 0.597905,0.34 nohead linecolor '#888888' linewidth 1.5
+set label "parallel for" at 0.597905,-0.28 center font ',10' textcolor '#555555'
+set arrow from 175.752,0.02 to 175.752,0.34 nohead linecolor '#888888' linewidth 1.5
+set label "task" at 175.752,-0.28 center font ',10' textcolor '#555555'
+set arrow from 1486.87,0.02 to 1486.87,0.34 nohead linecolor '#888888' linewidth 1.5
+set label "task+wait" at 1486.87,-0.62 center font ',10' textcolor '#555555'
+set arrow from 624.509,0.02 to 624.509,0.34 nohead linecolor '#888888' linewidth 1.5
+set label "spin trip" at 624.509,-0.96 center font ',10' textcolor '#555555'
+set arrow from 18340.7,0.02 to 18340.7,0.34 nohead linecolor '#888888' linewidth 1.5
+set label "semaphore trip" at 18340.7,-0.28 center font ',10' textcolor '#555555'
+set arrow from 71738.9,0.02 to 71738.9,0.34 nohead linecolor '#888888' linewidth 1.5
+set label "thread" at 71738.9,-0.62 center font ',10' textcolor '#555555'
+set arrow from 870209,0.02 to 870209,0.34 nohead linecolor '#888888' linewidth 1.5
+set label "fork" at 870209,-0.28 center font ',10' textcolor '#555555'
+set arrow from 1.20306,0.5 to 1.20306,8.5 nohead linecolor '#000000' linewidth 1.5 dashtype 2
+set label "sequential loop" at 1.20306,8.45 left offset 0.5,0 font ',11'
 plot 'answer.dat' index 0 using 1:2:3:(0) with vectors nohead linecolor '#aaaaaa' linewidth 2 notitle, \
  'answer.dat' index 1 with points pointsize 1.7 linewidth 2 linecolor '#0072B2' pointtype 7 title 'processes', \
  'answer.dat' index 2 with points pointsize 1.7 linewidth 2 linecolor '#0072B2' pointtype 8 notitle, \

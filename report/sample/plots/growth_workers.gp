@@ -1,0 +1,23 @@
+# redraw: gnuplot growth_workers.gp (in this directory)
+set terminal svg size 900,460 font 'DejaVu Sans,13' background '#ffffff' noenhanced
+set output 'growth_workers.svg.tmp'
+set datafile separator tab
+set border 3 linecolor '#555555'
+set tics nomirror out
+set grid xtics linetype 1 linecolor '#e4e4e4'
+set key top right reverse Left samplen 1.5
+set title "What does a task cost as there are more workers?" font ',15' offset 0,0.6
+set logscale x
+set xrange [0.9:75]
+set xtics (1, 2, 4, 8, 16, 32, 64)
+set key outside right top
+set rmargin 28
+set xlabel 'workers (logarithmic)'
+set ylabel 'time per task (logarithmic)'
+set grid ytics linetype 1 linecolor '#e4e4e4'
+set logscale y
+set ytics ("0.1 ns" 0.1, "1 ns" 1e0, "10 ns" 1e1, "100 ns" 1e2, "1 us" 1e3, "10 us" 1e4, "100 us" 1e5, "1 ms" 1e6, "10 ms" 1e7, "100 ms" 1e8, "1 s" 1e9, "10 s" 1e10, "100 s" 1e11)
+plot 'growth_workers.dat' index 0 using 1:2 with linespoints linewidth 2 dashtype 1 pointtype 7 linecolor '#0072B2' title 'map, processes', \
+ 'growth_workers.dat' index 1 using 1:2 with linespoints linewidth 2 dashtype 1 pointtype 7 linecolor '#D55E00' title 'map, threads', \
+ 'growth_workers.dat' index 2 using 1:2 with linespoints linewidth 2 dashtype 2 pointtype 5 linecolor '#0072B2' title 'apply_async, processes', \
+ 'growth_workers.dat' index 3 using 1:2 with linespoints linewidth 2 dashtype 2 pointtype 5 linecolor '#D55E00' title 'apply_async, threads'
