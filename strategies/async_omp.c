@@ -118,7 +118,9 @@ static bool is_to_be_shut(struct twini_omp *omp)
     if (gate->shut)
         return outstanding(omp) >= limit / 2 ||
                (gate->run_ns < gate->defer_ns && gone_ns < WHILE_NS);
-    return outstanding(omp) >= limit || gate->run_ns < gate->defer_ns;
+    /* run_ns is known when the limit was reached before: whoever keeps below it may submit calls that
+     * wait for each other */
+    return outstanding(omp) >= limit || (gate->run_ns && gate->run_ns < gate->defer_ns);
 }
 
 /* The lanes are the threads' own, and the clock costs as much as a short call: both are looked at only
@@ -130,7 +132,8 @@ static bool gate_is_open(struct twini_omp *omp)
     struct twini_omp_gate *gate = &omp->gate;
     gate->passed++;
     bool seems_full = gate->deferred - gate->ended >= (uint64_t)64 * omp->team;
-    if (gate->shut ? gate->passed % LOOK_EVERY != 1 : gate->passed != A_FEW && !seems_full)
+    bool has_few = gate->run_ns && gate->passed == A_FEW;
+    if (gate->shut ? gate->passed % LOOK_EVERY != 1 : !has_few && !seems_full)
         return !gate->shut;
     bool shut = is_to_be_shut(omp);
     if (shut != gate->shut) {
@@ -234,6 +237,9 @@ void twini_omp_complete(struct twini_omp *omp)
     twini_omp_retire(&omp->flying, true);
     twini_omp_retire(&omp->outrun, true);
     twini_omp_retire(&omp->queued, true);
+    uint64_t deferred = omp->gate.deferred; /* all have ended; the next calls are others */
+    omp->gate = (struct twini_omp_gate){
+        .deferred = deferred, .ended = deferred, .since_ns = twini_now_ns()};
 }
 
 /* ---- kept calls --------------------------------------------------------------------------- */

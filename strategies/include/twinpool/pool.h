@@ -260,9 +260,9 @@ int twin_pool_apply(struct twin_pool *pool, const struct twin_call *call, void *
 
 /* Submits one call and hands back its future. item, and a context of size > 0, are copied.
  * Blocks:     while max_pending calls are in flight. omp in a scope: also for as long as a task
- *             runs when it runs in the submitter: past 64 outstanding tasks a thread, and after as
- *             many calls that were cheaper to run than to defer. So calls that wait for each other
- *             want processes.
+ *             runs when it runs in the submitter: past 64 outstanding tasks a thread and, once that
+ *             was so in this scope, while calls take less time than to defer them. So calls that wait
+ *             for each other must stay below that, or want processes.
  * Returns:    as twin_pool_apply() for what is known at once; the rest by the future; ECLOSED also
  *             when another thread shuts the pool down, or terminates it, while this one waits. */
 int twin_pool_apply_async(struct twin_pool *pool, const struct twin_call *call,
