@@ -93,6 +93,12 @@ static bool has_room(struct twini_omp *omp)
     return omp->flying.count < most;
 }
 
+/* Outstanding tasks from which on libgomp runs a new one in the submitter. */
+static uint64_t libgomps_limit(const struct twini_omp *omp)
+{
+    return (uint64_t)64 * omp->team;
+}
+
 /* Deferred tasks that have not ended. */
 static uint64_t outstanding(struct twini_omp *omp)
 {
@@ -107,13 +113,13 @@ static uint64_t outstanding(struct twini_omp *omp)
 /* Decides anew, at the end of a stretch of calls that were all deferred or all run. A call costs what
  * its stretch took a call: to defer one includes waiting for the team's lock. What is cheaper to run
  * than to defer is run, a while at a time, for the next calls may be longer ones. */
-static bool is_to_be_shut(struct twini_omp *omp)
+static bool is_to_be_shut(struct twini_omp *omp, int64_t now_ns)
 {
     enum { WHILE_NS = 1000000 };
     struct twini_omp_gate *gate = &omp->gate;
-    const uint64_t limit = (uint64_t)64 * omp->team; /* libgomp's */
-    const int64_t gone_ns = twini_now_ns() - gate->since_ns;
-    const int64_t each_ns = gone_ns / (int64_t)(gate->passed ? gate->passed : 1);
+    const uint64_t limit = libgomps_limit(omp);
+    const int64_t gone_ns = now_ns - gate->since_ns;
+    const int64_t each_ns = gone_ns / (int64_t)gate->passed;
     *(gate->shut ? &gate->run_ns : &gate->defer_ns) = each_ns;
     if (gate->shut)
         return outstanding(omp) >= limit / 2 ||
@@ -131,15 +137,16 @@ static bool gate_is_open(struct twini_omp *omp)
     enum { LOOK_EVERY = 16, A_FEW = 64 };
     struct twini_omp_gate *gate = &omp->gate;
     gate->passed++;
-    bool seems_full = gate->deferred - gate->ended >= (uint64_t)64 * omp->team;
+    bool seems_full = gate->deferred - gate->ended >= libgomps_limit(omp);
     bool has_few = gate->run_ns && gate->passed == A_FEW;
     if (gate->shut ? gate->passed % LOOK_EVERY != 1 : !has_few && !seems_full)
         return !gate->shut;
-    bool shut = is_to_be_shut(omp);
+    const int64_t now_ns = twini_now_ns();
+    bool shut = is_to_be_shut(omp, now_ns);
     if (shut != gate->shut) {
         gate->shut = shut;
         gate->passed = 0;
-        gate->since_ns = twini_now_ns();
+        gate->since_ns = now_ns;
     }
     twini_omp_retire(&omp->flying, false);
     return !gate->shut;

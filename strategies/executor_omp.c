@@ -2,7 +2,7 @@
  *
  * apply_async makes a task of each call. An executor is the other way round: submit puts the call
  * into a queue, first in, first out, and starts a worker if there are fewer than the pool has
- * threads; the worker is a task that takes call after call and ends when it finds the queue empty.
+ * threads; the worker is a task that takes call after call and ends when the queue stays empty.
  * So there is one task per burst of calls, and calls start in the order of submission (libgomp's
  * own queues do not promise that). The caller is the last worker: he works when he waits without
  * deadline, when the queue is full, and at the end of the scope.

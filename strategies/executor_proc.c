@@ -113,8 +113,8 @@ static void iterator_release(struct twin_iterator *base)
     bool is_ours = base->pool->fork_epoch == twini_fork_epoch && !twini_inside_task;
     if (iterator->future && is_ours) {
         twini_map_drop_rest(iterator->future);
-        (void)twin_future_result(iterator->future, NULL,
-                                 -1); /* the arrays are the caller's again */
+        /* waits for what runs: the arrays are the caller's again */
+        (void)twin_future_result(iterator->future, NULL, -1);
     }
     twin_future_release(iterator->future);
     twin_free((void *)iterator->told);

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { CALLS = 300, ITEMS = 300, LATE = 3 };
+enum { CALLS = 300, ITEMS = 300, CHUNK = 3, LATE = 3 };
 
 /* Longer than a worker spins and naps. */
 static const struct timespec ASLEEP = {.tv_nsec = 3000000};
@@ -93,21 +93,26 @@ static unsigned call_all(struct twin_pool *pool, bool at_once)
     return lost;
 }
 
+static int64_t results[ITEMS];
+
+static struct twin_map make_map(void)
+{
+    static int32_t items[ITEMS];
+    for (int32_t i = 0; i < ITEMS; i++)
+        items[i] = i, results[i] = -1;
+    return (struct twin_map){.task = square_slowly,
+                             .items = items,
+                             .item_size = sizeof items[0],
+                             .results = results,
+                             .result_size = sizeof results[0],
+                             .count = ITEMS,
+                             .chunk = CHUNK};
+}
+
 /* place: where a worker may die, or NULL. */
 static bool map_fails(struct twin_pool *pool, const char *place)
 {
-    enum { CHUNK = 3 };
-    static int32_t items[ITEMS];
-    static int64_t results[ITEMS];
-    for (int32_t i = 0; i < ITEMS; i++)
-        items[i] = i, results[i] = -1;
-    struct twin_map map = {.task = square_slowly,
-                           .items = items,
-                           .item_size = sizeof items[0],
-                           .results = results,
-                           .result_size = sizeof results[0],
-                           .count = ITEMS,
-                           .chunk = CHUNK};
+    struct twin_map map = make_map();
     int error = twin_pool_map(pool, &map);
     cr_assert(error == 0 || error == TWIN_EWORKER, "%s", twin_strerror(error));
     for (int64_t i = 0; i < ITEMS && !error; i++)
@@ -203,18 +208,7 @@ Test(fault_proc, a_worker_dies_at_each_step, .timeout = 240)
  * there. */
 static bool iterator_fails(struct twin_executor *executor)
 {
-    enum { CHUNK = 3 };
-    static int32_t items[ITEMS];
-    static int64_t results[ITEMS];
-    for (int32_t i = 0; i < ITEMS; i++)
-        items[i] = i, results[i] = -1;
-    struct twin_map map = {.task = square_slowly,
-                           .items = items,
-                           .item_size = sizeof items[0],
-                           .results = results,
-                           .result_size = sizeof results[0],
-                           .count = ITEMS,
-                           .chunk = CHUNK};
+    struct twin_map map = make_map();
     struct twin_iterator *iterator;
     const void *chunk;
     size_t count, seen = 0;

@@ -24,17 +24,22 @@ static int run_long(void *result, const void *item, void *context)
     return square(result, item, NULL);
 }
 
-static void spreads(const struct arm *arm)
+static void submit_short(struct twin_pool *pool)
 {
-    struct twin_pool *pool = open_pool(arm, SPREAD);
-    struct ledger *ledger = arena(pool, sizeof *ledger);
-    struct twin_future *futures[LONG];
     for (int32_t i = 0; i < 100000; i++) {
         struct twin_future *future;
         struct twin_call call = square_call(&i);
         succeeds(twin_pool_apply_async(pool, &call, &future));
         twin_future_release(future);
     }
+}
+
+static void spreads(const struct arm *arm)
+{
+    struct twin_pool *pool = open_pool(arm, SPREAD);
+    struct ledger *ledger = arena(pool, sizeof *ledger);
+    struct twin_future *futures[LONG];
+    submit_short(pool);
     for (int32_t i = 0; i < LONG; i++) {
         struct twin_call call = square_call(&i);
         call.task = run_long;
@@ -83,11 +88,7 @@ static int note_thread(void *result, const void *item, void *context)
 static int submit_short_then_long(struct twin_pool *pool, void *arg)
 {
     struct twin_future *futures[LONG];
-    for (int32_t i = 0; i < 100000; i++) {
-        struct twin_call call = square_call(&i);
-        succeeds(twin_pool_apply_async(pool, &call, &futures[0]));
-        twin_future_release(futures[0]);
-    }
+    submit_short(pool);
     for (int32_t i = 0; i < LONG; i++) {
         struct twin_call call = square_call(&i);
         call.task = note_thread;

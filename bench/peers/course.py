@@ -7,6 +7,7 @@ The pool is opened before the clock starts (as in the warm rows of C) and warmed
 heavy strategies run a prefix, given by the caller.
 """
 import argparse
+import itertools
 import math
 import os
 import random
@@ -38,7 +39,7 @@ def worker_of(_):
 
 
 def checksum(results):
-    return sum(map(mul, range(1, 2 * len(results), 2), results)) % WEIGHTS_MODULUS
+    return sum(map(mul, itertools.count(1, 2), results)) % WEIGHTS_MODULUS
 
 
 def random_values(seed, count):
@@ -192,7 +193,7 @@ def measure(options):
     watch = Watch()
     results = run(opened, values, chunk if kind else options.workers, watch)
     elapsed_ns = time.perf_counter_ns() - watch.start
-    right = checksum(results) == checksum(list(map(mul, values, values)))
+    right = checksum(results) == checksum(map(mul, values, values))
     records = {"phase": "warm", "outcome": "ok" if right else "wrong_result", "n_run": count,
                "elapsed_ns": elapsed_ns, "return_ns": watch.returned,
                "first_result_ns": watch.first, "open_ns": open_ns if kind else None,
