@@ -234,10 +234,11 @@ struct twini_shared {
     struct twini_call *calls;
 };
 
+/* All of a worker's lie in one page: who looks through them for one worker has one page fault. */
 static inline struct twini_range *twini_range_of(struct twini_shared *shared, unsigned slot,
                                                  unsigned worker)
 {
-    return &shared->ranges[(size_t)slot * TWINI_MOST_WORKERS + worker];
+    return &shared->ranges[(size_t)worker * TWINI_MAP_SLOTS + slot];
 }
 
 /* Asks for a line that will be written soon. PREFETCHW by name, because the compiler emits it only

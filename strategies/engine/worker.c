@@ -115,14 +115,19 @@ static bool spin(struct twini_worker *me, int64_t now_ns)
     return changed;
 }
 
+/* A task's printf shows when its worker goes idle or leaves; an error of it stays stdio's. */
+static void show_output(const struct twini_shared *shared)
+{
+    if (shared->processes && __fpending(stdout) > 0)
+        (void)fflush(stdout);
+}
+
 /* Spins, then parks: whatever the policy and the others leave us. Returns when there may be work.
  */
 static void wait_for_work(struct twini_worker *me)
 {
     struct twini_shared *shared = me->shared;
-    /* a task's printf shows when its worker goes idle; an error of it stays stdio's */
-    if (shared->processes && __fpending(stdout) > 0)
-        (void)fflush(stdout);
+    show_output(shared);
     int64_t now_ns = twini_now_ns();
     turn(me, true, now_ns);
     if (spin(me, now_ns)) {
@@ -156,8 +161,7 @@ static unsigned life(struct twini_worker *me)
 static void leave(struct twini_worker *me)
 {
     struct twini_shared *shared = me->shared;
-    if (shared->processes)
-        (void)fflush(stdout);
+    show_output(shared);
     /* books the rest; relaxed: ours */
     turn(me, atomic_load_explicit(&me->block->since_ns, memory_order_relaxed) < 0, twini_now_ns());
     bool is_spent = shared->tasks_per_worker && me->left == 0 && me->leaves;
