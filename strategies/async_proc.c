@@ -86,7 +86,7 @@ static int begin(struct twini_proc *proc, struct twini_map_future *future,
     int error = stage(proc, future, &seen);
     unsigned slot;
     if (!error)
-        error = twini_map_begin(proc, &seen, told, &slot);
+        error = twini_map_begin(proc, &seen, told, false, &slot);
     if (error)
         return error;
     future->proc.line = slot;

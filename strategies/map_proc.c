@@ -9,9 +9,11 @@
  * that staging needs little memory and what is copied is still in a cache when it is used. */
 #include "map_proc.h"
 #include "engine/awake.h"
+#include "engine/call.h"
 #include "engine/fault.h"
 #include "engine/populate.h"
 #include "engine/range.h"
+#include "engine/theft.h"
 #include "engine/watch.h"
 #include "engine/worker.h"
 
@@ -35,8 +37,11 @@ static bool run_chunk(struct twini_worker *me, struct twini_map_slot *slot, stru
         return false;
     if (me->shared->processes) {
         const struct twin_map *map = &slot->map;
-        twini_populate((const char *)map->items + first * map->item_size, items * map->item_size);
-        twini_populate((char *)map->results + first * map->result_size, items * map->result_size);
+        size_t gap = slot->told ? slot->chunk * (twini_width(slot) - 1) : 0;
+        twini_populate((const char *)map->items + first * map->item_size, items * map->item_size,
+                       gap * map->item_size);
+        twini_populate((char *)map->results + first * map->result_size, items * map->result_size,
+                       gap * map->result_size);
     }
     int code = twini_plan_run(&slot->map, (void *)slot->map.context, first, items, &me->block->item,
                               &failed);
@@ -76,18 +81,43 @@ static bool has_chunks(struct twini_shared *shared, unsigned number, unsigned me
     return false;
 }
 
-/* Takes somebody else's chunks, and runs the first. Where workers outnumber the CPUs, others first get
- * a chance to begin with their own: whose pages they have in their tables, and we have not. */
-static bool steal(struct twini_worker *me, unsigned number, size_t *chunk)
+/* Bytes of a chunk that a worker has in its own page tables, if it has worked on them. */
+static double private_bytes(const struct twini_worker *me, const struct twini_map_slot *slot)
+{
+    size_t each = slot->map.item_size + slot->map.result_size;
+    return me->shared->processes ? (double)slot->chunk * (double)each : 0;
+}
+
+/* Takes somebody else's chunks, as many as is worth it, and the first of them to run. While none is, it
+ * waits: until there are none, or a call is to be run, or the wait has cost as much as the theft. Where
+ * workers outnumber the CPUs others first get a chance to begin with their own, and there is no wait. */
+static bool steal(struct twini_worker *me, unsigned number, struct twini_pace *pace, size_t *chunk)
 {
     struct twini_shared *shared = me->shared;
-    if (twini_width(&shared->maps[number]) > shared->cpus && has_chunks(shared, number, me->number))
+    bool crowded = twini_width(&shared->maps[number]) > shared->cpus;
+    int64_t now_ns = twini_now_ns();
+    twini_pace_book(pace, &me->byte_ns, now_ns);
+    double cost_ns = crowded ? 0 : twini_theft_cost(pace, me->byte_ns);
+    double share = twini_theft_share(pace, cost_ns);
+    int64_t end_ns = now_ns + (int64_t)cost_ns;
+    if (crowded && has_chunks(shared, number, me->number))
         (void)sched_yield(); /* cannot fail on Linux */
-    if (!twini_range_steal(shared, number, me->number))
-        return false;
+    for (bool waited = false; !twini_range_steal(shared, number, me->number, share);
+         waited = true) {
+        if (!has_chunks(shared, number, me->number) || twini_call_is_next(shared)) {
+            if (waited)
+                twini_theft_forget(&me->byte_ns);
+            return false;
+        }
+        (void)sched_yield();
+        if (twini_now_ns() >= end_ns)
+            share = 0.5;
+    }
     twini_count(&me->block->steals, 1);
-    struct twini_range *own = twini_range_of(shared, number, me->number);
-    return twini_range_next(own, false, chunk) == TWINI_RANGE_RUN;
+    pace->since_ns = twini_now_ns();
+    pace->stolen = true;
+    return twini_range_next(twini_range_of(shared, number, me->number), false, chunk) ==
+           TWINI_RANGE_RUN;
 }
 
 static bool work_in_slot(struct twini_worker *me, unsigned number)
@@ -101,10 +131,11 @@ static bool work_in_slot(struct twini_worker *me, unsigned number)
         return false;
     twini_pass_on(me);
     bool worked = false;
+    struct twini_pace pace = {.since_ns = twini_now_ns(), .chunk_bytes = private_bytes(me, slot)};
     /* SIZE_MAX: entered without chunks of its own */
     enum twini_range_step step = chunk == SIZE_MAX ? TWINI_RANGE_NONE_LEFT : TWINI_RANGE_RUN;
     while (step == TWINI_RANGE_RUN ||
-           (step == TWINI_RANGE_NONE_LEFT && steal(me, number, &chunk))) {
+           (step == TWINI_RANGE_NONE_LEFT && steal(me, number, &pace, &chunk))) {
         twini_wake_watcher(shared);
         twini_count(&me->block->claims, 1);
         TWINI_FAULT("chunk_claimed");
@@ -113,6 +144,7 @@ static bool work_in_slot(struct twini_worker *me, unsigned number)
         TWINI_FAULT("chunk_returned");
         tell(shared, number, index, is_done);
         worked = true;
+        pace.chunks++;
         /* publishes one chunk, claims the next */
         step = twini_range_next(own, twini_worker_must_leave(me), &chunk);
     }
@@ -175,7 +207,7 @@ static bool has_slot(void *arg)
 }
 
 int twini_map_begin(struct twini_proc *proc, const struct twin_map *map,
-                    _Atomic unsigned char *told, unsigned *chosen)
+                    _Atomic unsigned char *told, bool will_wait, unsigned *chosen)
 {
     struct twini_shared *shared = proc->shared;
     int found;
@@ -212,8 +244,8 @@ int twini_map_begin(struct twini_proc *proc, const struct twin_map *map,
      * sleeps */
     atomic_fetch_or_explicit(&shared->maps_open, 1u << number, memory_order_seq_cst);
     atomic_fetch_add_explicit(&shared->maps_opened, 1, memory_order_seq_cst);
-    proc->wakes +=
-        twini_ring_workers(shared, plan.chunks < workers ? (unsigned)plan.chunks : workers);
+    proc->wakes += twini_ring_for_map(
+        shared, plan.chunks < workers ? (unsigned)plan.chunks : workers, !will_wait);
     return 0;
 }
 
@@ -269,8 +301,10 @@ int twini_map_end(struct twini_proc *proc, unsigned number, struct twin_failure 
                                          .index = slot->death_index,
                                          .pid = dead,
                                          .wait_status = slot->death_status};
-    /* relaxed: a hint */
-    atomic_fetch_and_explicit(&shared->maps_open, ~(1u << number), memory_order_relaxed);
+    /* relaxed, both: hints */
+    if (atomic_fetch_and_explicit(&shared->maps_open, ~(1u << number), memory_order_relaxed) ==
+        1u << number)
+        atomic_store_explicit(&shared->rings_due, 0, memory_order_relaxed);
     proc->slot_in_use[number] = false;
     (void)close_slot(shared, number); /* or when it is used next */
     if (failure->kind == TWIN_FAILURE_NONE) {
@@ -296,7 +330,7 @@ static int run_map(struct twini_proc *proc, const struct twin_map *map,
                    struct twin_failure *failure)
 {
     struct slot_wait wait = {.proc = proc};
-    int error = twini_map_begin(proc, map, NULL, &wait.slot);
+    int error = twini_map_begin(proc, map, NULL, true, &wait.slot);
     if (error) {
         *failure = (struct twin_failure){.kind = TWIN_FAILURE_WORKER};
         return error;

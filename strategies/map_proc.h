@@ -8,10 +8,10 @@
 /* ---- a map in flight: lock held ------------------------------------------ */
 
 /* Opens a slot with a map whose addresses all workers see, and wakes them. Waits while all slots
- * are in use. told: of an iterated map: see struct twini_map_slot; or NULL. Returns 0 and *slot, or
- * TWIN_EWORKER (the pool is broken). */
+ * are in use. told: of an iterated map: see struct twini_map_slot; or NULL. will_wait: the caller
+ * sleeps at once. Returns 0 and *slot, or TWIN_EWORKER (the pool is broken). */
 int twini_map_begin(struct twini_proc *proc, const struct twin_map *map,
-                    _Atomic unsigned char *told, unsigned *slot);
+                    _Atomic unsigned char *told, bool will_wait, unsigned *slot);
 bool twini_map_has_ended(struct twini_proc *proc, unsigned slot);
 /* The outcome of a map that has ended; the slot is free again. */
 int twini_map_end(struct twini_proc *proc, unsigned slot, struct twin_failure *failure);

@@ -20,6 +20,7 @@
 #include "engine/barrier.h"
 #include "engine/call.h"
 #include "engine/fault.h"
+#include "engine/home.h"
 #include "engine/plan.h"
 
 /* How long to sleep when the barrier was refused: who submits may not have seen us. */
@@ -164,6 +165,30 @@ void twini_pass_on(struct twini_worker *me)
         (void)ring_next(shared);
 }
 
+/* ---- maps ---------------------------------------------------------------- */
+
+unsigned twini_ring_due(struct twini_shared *shared, unsigned most)
+{
+    /* order: relaxed; who was rung for a map sees what was due then, as the ring orders it */
+    uint32_t due = atomic_load_explicit(&shared->rings_due, memory_order_relaxed), some;
+    do {
+        some = due < most ? due : most;
+        if (some == 0)
+            return 0;
+    } while (!atomic_compare_exchange_weak_explicit(&shared->rings_due, &due, due - some,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    unsigned rung = twini_ring_workers(shared, some);
+    if (rung < some) /* the others are awake */
+        atomic_store_explicit(&shared->rings_due, 0, memory_order_relaxed);
+    return rung;
+}
+
+unsigned twini_ring_for_map(struct twini_shared *shared, unsigned count, bool all)
+{
+    atomic_fetch_add_explicit(&shared->rings_due, count, memory_order_relaxed); /* as above */
+    return twini_ring_due(shared, all ? TWINI_MOST_WORKERS : 1);
+}
+
 /* ---- park ---------------------------------------------------------------- */
 
 /* Takes the promise, if nobody else who sleeps has it. */
@@ -180,10 +205,18 @@ static bool may_nap(struct twini_worker *me)
                                                     memory_order_seq_cst, memory_order_relaxed));
 }
 
+/* Returns whether it was rung. */
+static bool sleep_until(struct twini_worker *me, int64_t deadline_ns)
+{
+    if (me->ran_map && me->shared->wait != TWIN_WAIT_BLOCK)
+        twini_go_home(me);
+    return twini_doorbell_wait(&me->block->bell, deadline_ns);
+}
+
 static bool nap(struct twini_worker *me)
 {
     uint32_t mine = me->number + 1;
-    if (twini_doorbell_wait(&me->block->bell, twini_now_ns() + me->shared->nap_ns))
+    if (sleep_until(me, twini_now_ns() + me->shared->nap_ns))
         return true;
     /* order: seq_cst; before the last look */
     atomic_compare_exchange_strong_explicit(&me->shared->awake, &mine, 0, memory_order_seq_cst,
@@ -220,8 +253,7 @@ void twini_park(struct twini_worker *me, bool (*still_idle)(struct twini_worker 
     if (still_idle(me)) {
         twini_count(&me->block->parks, 1);
         if (!naps || (!nap(me) && still_idle(me)))
-            (void)twini_doorbell_wait(&me->block->bell,
-                                      sure ? INT64_MAX : twini_now_ns() + UNSURE_NS);
+            (void)sleep_until(me, sure ? INT64_MAX : twini_now_ns() + UNSURE_NS);
     }
     atomic_fetch_and_explicit(bits, ~bit, memory_order_seq_cst);
 }

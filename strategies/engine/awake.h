@@ -11,6 +11,11 @@ struct twini_worker;
 void twini_ring_caller(struct twini_shared *shared, uint64_t target);
 /* Wakes up to count parked workers. Returns how many. */
 unsigned twini_ring_workers(struct twini_shared *shared, unsigned count);
+/* A map was opened, for which that many workers are to be awake: wakes one, or all of them, and whoever
+ * wakes has the rest to wake. Returns how many were woken. */
+unsigned twini_ring_for_map(struct twini_shared *shared, unsigned count, bool all);
+/* Wakes up to most of those who are still to be woken for maps. Returns how many. */
+unsigned twini_ring_due(struct twini_shared *shared, unsigned most);
 /* Wakes everybody, asleep or not: after a repair. */
 void twini_ring_all(struct twini_shared *shared);
 

@@ -3,7 +3,8 @@
  * A worker process starts with none of the arena's pages in its page table, and each first touch
  * costs about a microsecond, although the page is there: more than squaring the numbers on it.
  * MADV_POPULATE_READ maps present pages 16 at a time (measured: 20.7 k faults become 2.5 k). What
- * was asked for is remembered in a few intervals, so that warm maps make no system call.
+ * was asked for is remembered in a few intervals, so that warm maps make no system call; where chunks are
+ * dealt out in turn, with the gaps between them, or there would be an interval for each.
  * Source: madvise(2), Linux 5.14. */
 #include "engine/populate.h"
 
@@ -23,11 +24,11 @@ struct interval {
 static _Thread_local struct interval known[INTERVALS];
 static _Thread_local unsigned oldest;
 
-static void remember(uintptr_t first, uintptr_t end)
+static void remember(uintptr_t first, uintptr_t end, uintptr_t gap)
 {
     for (unsigned i = 0; i < INTERVALS; i++) {
         struct interval *one = &known[i];
-        if (one->end && first <= one->end && one->first <= end) { /* touches: grow it */
+        if (one->end && first <= one->end + gap && one->first <= end + gap) { /* grow it */
             one->first = first < one->first ? first : one->first;
             one->end = end > one->end ? end : one->end;
             return;
@@ -36,7 +37,7 @@ static void remember(uintptr_t first, uintptr_t end)
     known[oldest++ % INTERVALS] = (struct interval){first, end};
 }
 
-void twini_populate(const void *start, size_t size)
+void twini_populate(const void *start, size_t size, size_t gap)
 {
     uintptr_t first = (uintptr_t)start & ~(uintptr_t)(PAGE - 1);
     uintptr_t end = ((uintptr_t)start + size + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
@@ -47,5 +48,5 @@ void twini_populate(const void *start, size_t size)
             return;
     /* Its failure (an older kernel) only means that pages come one by one. */
     (void)madvise((void *)first, end - first, MADV_POPULATE_READ);
-    remember(first, end);
+    remember(first, end, gap);
 }

@@ -4,8 +4,9 @@
 
 #include <stddef.h>
 
-/* Maps the pages of [start, start + size) that this process has not asked for before. Only ever a
- * matter of speed. Safe from any thread. */
-void twini_populate(const void *start, size_t size);
+/* Maps the pages of [start, start + size) that this process has not asked for before. gap: it will ask
+ * for more of this kind, with so many bytes of others' between. Only ever a matter of speed. Safe from
+ * any thread. */
+void twini_populate(const void *start, size_t size, size_t gap);
 
 #endif

@@ -102,6 +102,8 @@ static void lead(struct twini_proc *proc, bool (*ready)(void *), void *arg,
         pthread_mutex_unlock(&proc->lock);
         bool rung = twini_doorbell_wait(&shared->bell, beat < deadline_ns ? beat : deadline_ns);
         pthread_mutex_lock(&proc->lock);
+        if (!rung) /* whoever was to wake the others may have been stopped */
+            proc->wakes += twini_ring_due(shared, TWINI_MOST_WORKERS);
         if (!rung && !proc->broken && !proc->carrier->alive(proc))
             twini_proc_break(proc);
     }

@@ -155,7 +155,7 @@ static void land(struct twini_range *range, unsigned first, unsigned end, unsign
     } while (!move(range, &w, to));
 }
 
-bool twini_range_steal(struct twini_shared *shared, unsigned slot, unsigned me)
+bool twini_range_steal(struct twini_shared *shared, unsigned slot, unsigned me, double share)
 {
     struct twini_range *own = twini_range_of(shared, slot, me);
     unsigned width = twini_width(&shared->maps[slot]);
@@ -164,7 +164,10 @@ bool twini_range_steal(struct twini_shared *shared, unsigned slot, unsigned me)
         struct twini_range_word w = look(victim);
         while (may_be_robbed(w)) {
             struct twini_range_word to = w;
-            to.end = w.next + (w.end - w.next) / 2;
+            unsigned taken = (unsigned)((w.end - w.next) * share + 0.5);
+            if (taken == 0)
+                break;
+            to.end -= taken;
             to.thief = me + 1;
             /* order: release by the compare-and-swap that follows; read by the supervisor only */
             atomic_store_explicit(&own->stolen, (uint64_t)to.end << 32 | w.end,

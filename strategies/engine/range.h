@@ -2,7 +2,7 @@
  * end.
  *
  * Each worker owns a range of chunks [next, end) and takes from its front. Who has none left takes
- * the upper half of somebody's rest. A range's word is moved by compare-and-swap alone:
+ * a part off the end of somebody's rest (theft.h says how much). A range's word is moved by compare-and-swap alone:
  *
  *   IDLE{n,e} -> BUSY{n+1,e}   its worker enters and runs chunk n
  *   IDLE{}    -> IN{}          its worker enters to steal
@@ -68,8 +68,9 @@ bool twini_range_enter(struct twini_range *own, size_t *chunk);
  * the rest. */
 enum twini_range_step { TWINI_RANGE_RUN, TWINI_RANGE_NONE_LEFT, TWINI_RANGE_LEAVE };
 enum twini_range_step twini_range_next(struct twini_range *own, bool put_down, size_t *chunk);
-/* The worker, having none: takes from anybody. own has chunks afterwards. */
-bool twini_range_steal(struct twini_shared *shared, unsigned slot, unsigned me);
+/* The worker, having none: takes that share (at most 0.5) of what is left, rounded, from anybody. True:
+ * its own has chunks now. */
+bool twini_range_steal(struct twini_shared *shared, unsigned slot, unsigned me, double share);
 void twini_range_leave(struct twini_range *own);
 
 /* The caller: what runs is to be stopped. False: nothing runs. */

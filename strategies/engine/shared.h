@@ -31,6 +31,7 @@
 enum {
     TWINI_MOST_RUN = 64, /* positions that a worker claims at once */
     TWINI_MAP_SLOTS = 8,
+    TWINI_HOMES = 1024, /* CPUs that a cpu_set_t knows */
     TWINI_MOST_WORKERS = 1024,
     TWINI_INLINE_BYTES = 32,
     TWINI_SPIN_SLOTS = 8
@@ -197,6 +198,7 @@ struct twini_shared {
     _Atomic uint32_t numbers;                    /* most that was ever wanted */
     _Atomic uint32_t maps_open;                  /* hint: bit s: slot s may have chunks */
     _Atomic uint32_t maps_opened;                /* counts up with each map */
+    _Atomic uint32_t rings_due;                  /* workers still to be woken for maps: awake.c */
     _Atomic int phase;                           /* enum twini_engine_phase */
     _Atomic uint32_t repairs;                    /* a worker went: something may wait again */
     _Atomic bool hurry;                          /* advice: the caller waits for each call */
@@ -224,6 +226,9 @@ struct twini_shared {
     alignas(TWINI_LINE) _Atomic uint32_t awake;
     _Atomic uint32_t spinner[TWINI_SPIN_SLOTS];                           /* 0 or 1 + worker */
     alignas(TWINI_LINE) _Atomic uint64_t parked[TWINI_MOST_WORKERS / 64]; /* bit w: may sleep */
+
+    _Atomic uint32_t
+        home[TWINI_HOMES]; /* of each CPU: 0, or 1 + the worker that sleeps there: home.c */
 
     struct twini_map_slot maps[TWINI_MAP_SLOTS];
 

@@ -11,6 +11,7 @@
 #include "engine/call.h"
 #include "engine/fault.h"
 #include "engine/plan.h"
+#include "engine/theft.h"
 #include "strategy.h"
 
 #include <sched.h>
@@ -39,11 +40,16 @@ static bool still_idle(struct twini_worker *me)
            now.phase == me->seen.phase;
 }
 
-/* Runs what single calls there are, and what it can of one map. False: nothing was there. */
+/* Wakes whom it has to, runs what single calls there are, and what it can of one map. False: nothing was
+ * there. */
 static bool work(struct twini_worker *me)
 {
+    (void)twini_ring_due(me->shared, 2);
     bool called = twini_call_work(me);
-    return me->leaves || twini_map_work(me) || called;
+    bool mapped = !me->leaves && twini_map_work(me);
+    if (called || mapped)
+        me->ran_map = mapped;
+    return me->leaves || called || mapped;
 }
 
 /* ---- wait ---------------------------------------------------------------- */
@@ -177,8 +183,13 @@ static void leave(struct twini_worker *me)
 
 int twini_worker_main(struct twini_shared *shared, unsigned number)
 {
-    struct twini_worker me = {
-        .shared = shared, .block = &shared->worker[number], .number = number, .is_new = true};
+    struct twini_worker me = {.shared = shared,
+                              .block = &shared->worker[number],
+                              .number = number,
+                              .is_new = true,
+
+                              .home = -1,
+                              .byte_ns = TWINI_FRESH_BYTE_NS};
     twini_inside_task = true;
     TWINI_FAULT("starting");
     if (shared->initializer) {
