@@ -17,7 +17,7 @@ root=$(dirname -- "$here")
 build=$root/build
 
 backend=both mode=quick out='' only='' seed='' install=yes list=no
-launcher='' stopped=no
+launcher='' builder='' stopped=no
 
 usage() {
     cat <<'TEXT'
@@ -163,10 +163,26 @@ set_up() {
 
 # ---- build -----------------------------------------------------------------------------------------
 
+# shellcheck disable=SC2317  # reached by trap
+stop_building() {
+    trap - INT TERM HUP
+    [[ -z $builder ]] || kill -TERM -- "-$builder" 2>/dev/null || true
+    exit 130
+}
+
+# In a process group of its own, so that a signal to this script alone ends all of it.
 quietly() {
-    local log=$1
+    local log=$1 status=0
     shift
-    "$@" >"$log" 2>&1 || {
+    trap stop_building INT TERM HUP
+    set -m
+    "$@" >"$log" 2>&1 </dev/null &
+    builder=$!
+    set +m
+    wait "$builder" || status=$?
+    builder=''
+    trap - INT TERM HUP
+    ((status == 0)) || {
         cat -- "$log" >&2
         fail "failed: $*"
     }
