@@ -96,6 +96,8 @@ struct twin_pool {
     bool on_demand;                   /* workers start when there is work: an executor */
     unsigned long fork_epoch;         /* twini_fork_epoch when it was opened */
     _Atomic int phase;                /* enum twini_phase; moved by shutdown and terminate */
+    _Atomic bool shuts;               /* a shutdown waits for what was submitted */
+    _Atomic unsigned scopes;          /* calls of twin_pool_scope() that are inside */
     struct twini_arena *arena;
     void *engine; /* the backend's own */
     pthread_mutex_t failure_lock;

@@ -84,6 +84,7 @@ static void refuses_bad_maps(struct twin_pool *pool)
     refuses_map(pool, (bad = good, bad.item_size = 0, bad));
     refuses_map(pool, (bad = good, bad.result_size = 0, bad));
     refuses_map(pool, (bad = good, bad.context_size = 8, bad));
+    refuses_map(pool, (bad = good, bad.context = &bad, bad.context_size = SIZE_MAX, bad));
     refuses_map(pool, (bad = good, bad.count = SIZE_MAX / 2, bad));
     succeeds(twin_pool_map(pool, &good));
 }
@@ -271,6 +272,7 @@ static int nest_in_scope(struct twin_pool *pool, void *argument)
     call.task = use_in_task;
     call.context = argument;
     call.context_size = sizeof(struct nested);
+    expect(twin_pool_close(pool), TWIN_ENESTED);
     int error = twin_pool_apply_async(pool, &call, &future);
     if (!error)
         error = twin_future_result(future, &result, -1);

@@ -54,6 +54,11 @@ static const size_t least_reservation = (size_t)1 << 20, most_reservation = (siz
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct twini_arena *all;
 
+void twini_arena_after_fork(void)
+{
+    (void)pthread_mutex_init(&all_lock, NULL); /* a thread that does not exist here may hold it */
+}
+
 /* ---- open and close ------------------------------------------------------ */
 
 static char *reserve(size_t size)
@@ -92,6 +97,24 @@ fail:
     return NULL;
 }
 
+/* In a forked child its copy may be locked by a thread that is not there, and there is one thread. */
+static bool is_shared(const struct twini_arena *arena)
+{
+    return arena->fork_epoch == twini_fork_epoch;
+}
+
+static void lock(struct twini_arena *arena)
+{
+    if (is_shared(arena))
+        pthread_mutex_lock(&arena->lock);
+}
+
+static void unlock(struct twini_arena *arena)
+{
+    if (is_shared(arena))
+        pthread_mutex_unlock(&arena->lock);
+}
+
 static void destroy(struct twini_arena *arena)
 {
     munmap(arena->start, arena->size);
@@ -113,9 +136,9 @@ static void destroy_if_unused(struct twini_arena *arena)
         link = &(*link)->next;
     bool unused = false;
     if (*link) {
-        pthread_mutex_lock(&arena->lock);
+        lock(arena);
         unused = arena->closed && arena->blocks == 0;
-        pthread_mutex_unlock(&arena->lock);
+        unlock(arena);
         if (unused)
             *link = arena->next;
     }
@@ -128,9 +151,9 @@ void twini_arena_close(struct twini_arena *arena)
 {
     if (!arena)
         return;
-    pthread_mutex_lock(&arena->lock);
+    lock(arena);
     arena->closed = true;
-    pthread_mutex_unlock(&arena->lock);
+    unlock(arena);
     destroy_if_unused(arena);
 }
 

@@ -13,6 +13,8 @@ struct twini_arena;
 struct twini_arena *twini_arena_open(size_t limit);
 
 /* The pool is done with it; the mapping goes with the last block. NULL is fine. */
+/* In a forked child. */
+void twini_arena_after_fork(void);
 void twini_arena_close(struct twini_arena *arena);
 
 /* A zeroed block, aligned to 64 bytes, or to a page when it is one page or more. NULL with errno

@@ -195,12 +195,13 @@ int twin_future_then(struct twin_future *future, twin_callback *call, void *arg)
     if (!callback)
         return TWIN_ENOMEM;
     *callback = (struct callback){{NULL, come_due}, future, call, arg};
+    twini_future_hold(
+        future); /* another thread may run the callback, which may release the handle */
     int error = enlist(future, callback);
-    if (error) {
+    if (error)
         free(callback);
-        return error;
-    }
-    if (twini_future_is_final(future))
+    else if (twini_future_is_final(future))
         twini_run_due(pool);
-    return 0;
+    twini_future_drop(future);
+    return error;
 }

@@ -19,6 +19,7 @@ _Thread_local bool twini_inside_task;
 static void count_fork(void)
 {
     twini_fork_epoch++;
+    twini_arena_after_fork();
 }
 
 static void watch_forks(void)
@@ -142,7 +143,8 @@ int twini_enter(struct twin_pool *pool)
 
 int twini_check_map(const struct twin_map *map)
 {
-    if (!map || !map->task == !map->kernel || (map->context_size && !map->context))
+    if (!map || !map->task == !map->kernel || (map->context_size && !map->context) ||
+        map->context_size > PTRDIFF_MAX / 2)
         return TWIN_EINVAL;
     if (map->count == 0)
         return 0;
@@ -255,7 +257,10 @@ int twin_pool_scope(struct twin_pool *pool, int (*body)(struct twin_pool *, void
         error = TWIN_EINVAL;
     if (error)
         return error;
+    /* relaxed: twin_pool_close() reads it on the thread that is inside */
+    atomic_fetch_add_explicit(&pool->scopes, 1, memory_order_relaxed);
     error = pool->strategy->scope(pool, body, arg);
+    atomic_fetch_sub_explicit(&pool->scopes, 1, memory_order_relaxed);
     twini_run_due(pool);
     return error;
 }
@@ -320,14 +325,32 @@ static int end(struct twin_pool *pool, int (*how)(struct twin_pool *))
     return error;
 }
 
+static int shut_down(struct twin_pool *pool)
+{
+    /* relaxed, all: whether terminate comes early enough is decided under the backend's lock */
+    atomic_store_explicit(&pool->shuts, true, memory_order_relaxed);
+    int error = pool->strategy->shutdown(pool);
+    atomic_store_explicit(&pool->shuts, false, memory_order_relaxed);
+    return error;
+}
+
 int twin_pool_shutdown(struct twin_pool *pool)
 {
-    return end(pool, pool ? pool->strategy->shutdown : NULL);
+    return end(pool, shut_down);
+}
+
+static int terminate(struct twin_pool *pool)
+{
+    return pool->strategy->terminate(pool);
 }
 
 int twin_pool_terminate(struct twin_pool *pool)
 {
-    return end(pool, pool ? pool->strategy->terminate : NULL);
+    /* another thread's shutdown is not waited for: it returns when what runs is killed */
+    if (twini_enter(pool) == TWIN_ECLOSED &&
+        atomic_load_explicit(&pool->shuts, memory_order_relaxed))
+        return terminate(pool);
+    return end(pool, terminate);
 }
 
 int twin_pool_close(struct twin_pool *pool)
@@ -338,8 +361,9 @@ int twin_pool_close(struct twin_pool *pool)
         return TWIN_ENESTED;
     int error = 0;
     if (pool->fork_epoch == twini_fork_epoch) {
-        /* relaxed: no other thread is inside, so it is set only if a callback calls this */
-        if (atomic_load_explicit(&pool->delivering, memory_order_relaxed))
+        /* relaxed: no other thread is inside, so they are set only if a callback or a body calls this */
+        if (atomic_load_explicit(&pool->delivering, memory_order_relaxed) ||
+            atomic_load_explicit(&pool->scopes, memory_order_relaxed))
             return TWIN_ENESTED;
         error = twin_pool_shutdown(pool);
         if (twini_is_refusal(error))

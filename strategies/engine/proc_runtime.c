@@ -257,6 +257,7 @@ static void stop(struct twini_proc *proc, int phase)
     atomic_store_explicit(&proc->shared->phase, phase, memory_order_release);
     twini_ring_all(proc->shared);
     proc->carrier->stop(proc);
+    proc->is_down = true;
 }
 
 int twini_proc_shutdown(struct twin_pool *pool)
@@ -265,7 +266,8 @@ int twini_proc_shutdown(struct twin_pool *pool)
     pthread_mutex_lock(&proc->lock);
     twini_proc_dismiss(proc);
     (void)twini_proc_wait(proc, twini_proc_is_quiet, proc, NULL, TWINI_TARGET_ANY, INT64_MAX);
-    stop(proc, TWINI_LEAVE);
+    if (!proc->is_down)
+        stop(proc, TWINI_LEAVE);
     pthread_mutex_unlock(&proc->lock);
     return 0;
 }
@@ -274,12 +276,14 @@ int twini_proc_terminate(struct twin_pool *pool)
 {
     struct twini_proc *proc = twini_proc_of(pool);
     pthread_mutex_lock(&proc->lock);
-    proc->terminated = true;
-    twini_cancel_calls(proc);
-    twini_map_give_up(proc);
-    stop(proc, TWINI_KILL);
-    twini_proc_break(proc);
-    twini_proc_dismiss(proc);
+    if (!proc->is_down) { /* else a shutdown was faster */
+        proc->terminated = true;
+        twini_cancel_calls(proc);
+        twini_map_give_up(proc);
+        stop(proc, TWINI_KILL);
+        twini_proc_break(proc);
+        twini_proc_dismiss(proc);
+    }
     pthread_mutex_unlock(&proc->lock);
     return 0;
 }
@@ -291,8 +295,11 @@ void twini_proc_free(struct twin_pool *pool)
     twini_arena_free(pool->arena, proc->stage);
     if (proc->shared)
         (void)munmap(proc->shared, proc->shared_size);
-    pthread_cond_destroy(&proc->follower);
-    pthread_mutex_destroy(&proc->lock);
+    if (pool->fork_epoch ==
+        twini_fork_epoch) { /* a forked child's copies may count waiters that it has not */
+        pthread_cond_destroy(&proc->follower);
+        pthread_mutex_destroy(&proc->lock);
+    }
     twini_submit_fini(proc);
     free(proc);
     pool->engine = NULL;

@@ -58,6 +58,7 @@ struct twini_proc {
     bool has_leader;
     bool broken; /* no worker is left, and none will come */
     bool in_scope;
+    bool is_down;    /* no worker is left, as it was wanted */
     bool terminated; /* what was not finished was dropped */
 
     uint64_t *in_use;                   /* bit: the line holds a call that was not collected */

@@ -5,10 +5,23 @@
 #include "engine/supervisor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/wait.h>
+
+/* Where standard input, output or error was closed, its number is not for us: the host may open it
+ * again, on top of ours. */
+static int above_stdio(int fd)
+{
+    if (fd < 0 || fd > STDERR_FILENO)
+        return fd;
+    int higher = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), saved_errno = errno;
+    close(fd);
+    errno = saved_errno;
+    return higher;
+}
 
 static int start(struct twini_proc *proc)
 {
@@ -16,7 +29,8 @@ static int start(struct twini_proc *proc)
     me.caller_fd = twini_open_pidfd(me.caller);
     if (me.caller_fd < 0 && errno == EMFILE)
         return TWIN_ESYSTEM;
-    me.event_fd = proc->event_fd = proc->shared->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    me.event_fd = proc->event_fd = proc->shared->event_fd =
+        above_stdio(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (proc->event_fd < 0)
         goto fail;
     (void)fflush(stdout); /* or the workers would write it again; its error is the user's to see */
@@ -33,7 +47,7 @@ static int start(struct twini_proc *proc)
     if (pid < 0)
         goto fail;
     proc->supervisor = pid;
-    proc->supervisor_fd = twini_open_pidfd(pid);
+    proc->supervisor_fd = above_stdio(twini_open_pidfd(pid));
     if (me.caller_fd >= 0)
         close(me.caller_fd);
     return 0;
@@ -97,7 +111,8 @@ static void stop(struct twini_proc *proc)
 {
     if (proc->supervisor == 0)
         return;
-    grow(proc); /* any event: it reads the phase */
+    grow(proc);                            /* any event: it reads the phase */
+    (void)kill(proc->supervisor, SIGCONT); /* whoever stopped it: we could wait for ever */
     (void)has_exited(proc, -1);
     siginfo_t info;
     int error;

@@ -100,10 +100,18 @@ static void limit_memory(size_t bytes)
     }
 }
 
+static pid_t followed; /* of a worker: its supervisor */
+
+void twini_follow_supervisor(void)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != followed)
+        _exit(EXIT_FAILURE);
+}
+
 static _Noreturn void be_worker(struct supervisor *me, unsigned number)
 {
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != me->pid)
-        _exit(EXIT_FAILURE);
+    followed = me->pid;
+    twini_follow_supervisor();
     close(me->signal_fd);
     close(me->of->caller_fd);
     if (me->shared->task_timeout_ns == 0) /* nobody to wake */

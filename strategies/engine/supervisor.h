@@ -26,4 +26,8 @@ static inline int twini_open_pidfd(pid_t pid)
 /* In the forked child, all signals blocked: what the supervisor does until the end. */
 _Noreturn void twini_supervise(struct twini_supervision *of);
 
+/* In a worker: is to die with its supervisor. Again after the initializer: who changes his user or group
+ * is not signalled any more (prctl(2), PR_SET_PDEATHSIG). */
+void twini_follow_supervisor(void);
+
 #endif

@@ -11,6 +11,7 @@
 #include "engine/call.h"
 #include "engine/fault.h"
 #include "engine/plan.h"
+#include "engine/supervisor.h"
 #include "engine/theft.h"
 #include "strategy.h"
 
@@ -199,6 +200,8 @@ int twini_worker_main(struct twini_shared *shared, unsigned number)
             atomic_store_explicit(&me.block->state, TWINI_GIVEN_UP, memory_order_release);
             return code;
         }
+        if (shared->processes)
+            twini_follow_supervisor();
     }
     me.left = life(&me);
     /* relaxed: ours; what was not booked is lost with whoever had the number before */

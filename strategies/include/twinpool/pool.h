@@ -17,7 +17,8 @@
  *   Returns   0, or a negative enum twin_error, never anything else.
  *   Safety    proc: any thread of the process that opened the pool may call. omp: only the thread
  *             that opened it (OpenMP gives each thread a team of its own). A worker may not call:
- *             TWIN_ENESTED. A forked child of the caller may not either: TWIN_EFORKED.
+ *             TWIN_ENESTED. A forked child of the caller may not either: TWIN_EFORKED (after
+ *             fork(); _Fork() tells nobody).
  *   The library never prints unasked, exits, aborts, installs a signal handler in the caller's process,
  *   waits for children that are not its own, or leaves a thread of its own running there.
  *
@@ -113,7 +114,9 @@ struct twin_pool_options {
     size_t worker_bytes; /* proc: memory that a worker may take (RLIMIT_DATA) on top of what it has
                             at its start; beyond it malloc() gives NULL. 0: no limit */
     int (*initializer)(void *); /* runs once in each worker before its first task; a code other than
-                                   0 makes open fail with TWIN_ETASK */
+                                   0 makes open fail with TWIN_ETASK. Changes of user or group
+                                   belong here: after one in a task, its worker outlives a
+                                   supervisor that is killed */
     void *initializer_arg;
 };
 
@@ -283,11 +286,12 @@ int twin_pool_try_apply_async(struct twin_pool *pool, const struct twin_call *ca
 int twin_pool_scope(struct twin_pool *pool, int (*body)(struct twin_pool *, void *), void *arg);
 
 /* Waits for all that was submitted, then ends the workers. Later calls get TWIN_ECLOSED; futures
- * stay readable. Calling it again is fine. */
+ * stay readable. Calling it again is fine, and does not wait for another thread's call. */
 int twin_pool_shutdown(struct twin_pool *pool);
 
 /* Drops what has not started (TWIN_ECANCELLED); proc kills what runs (TWIN_EWORKER), omp waits for
- * it. Calling it after shutdown, or again, is fine. */
+ * it. Calling it after shutdown, or again, is fine. proc: while another thread waits in a shutdown, it
+ * ends that wait. */
 int twin_pool_terminate(struct twin_pool *pool);
 
 /* Shuts down, then frees the pool. NULL is fine. In a forked child it only frees the child's copy.
