@@ -54,6 +54,9 @@ Test(engine_theft, learns_a_price_at_once_and_forgets_it_slowly)
     for (int i = 0; i < 200; i++)
         twini_theft_forget(&byte_ns);
     cr_assert(byte_ns < 0.01 * learnt);
+    pace.chunks = 1;
+    twini_pace_book(&pace, &byte_ns, pace.since_ns + INT64_C(10000000000)); /* a task of 10 s */
+    cr_assert_eq(byte_ns, TWINI_MOST_BYTE_NS);
 }
 
 Test(engine_theft, books_nothing_where_nothing_ran)

@@ -24,8 +24,10 @@ struct twini_pace {
         chunk_bytes; /* items and results of a chunk; 0: whatever runs it has the pages already */
 };
 
-/* A fault for each 4 KiB page, 1 us each: until it is known better. */
+/* A fault for each 4 KiB page, 1 us each: until it is known better. And what no page costs: whatever took
+ * longer was a longer task, or somebody else's turn on the CPU. */
 #define TWINI_FRESH_BYTE_NS (1000.0 / 4096)
+#define TWINI_MOST_BYTE_NS  (50000.0 / 4096)
 
 /* The worker has run its range to the end: learns from it. byte_ns: what taking over a byte costs. */
 void twini_pace_book(struct twini_pace *pace, double *byte_ns, int64_t now_ns);
