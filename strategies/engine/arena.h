@@ -12,9 +12,10 @@ struct twini_arena;
  * refused). Memory is taken page by page, at first touch. NULL with errno on failure. */
 struct twini_arena *twini_arena_open(size_t limit);
 
-/* The pool is done with it; the mapping goes with the last block. NULL is fine. */
-/* In a forked child. */
+/* In a forked child, whose copies of the locks mean nothing. */
 void twini_arena_after_fork(void);
+
+/* The pool is done with it; the mapping goes with the last block. NULL is fine. */
 void twini_arena_close(struct twini_arena *arena);
 
 /* A zeroed block, aligned to 64 bytes, or to a page when it is one page or more. NULL with errno

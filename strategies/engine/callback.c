@@ -195,8 +195,8 @@ int twin_future_then(struct twin_future *future, twin_callback *call, void *arg)
     if (!callback)
         return TWIN_ENOMEM;
     *callback = (struct callback){{NULL, come_due}, future, call, arg};
-    twini_future_hold(
-        future); /* another thread may run the callback, which may release the handle */
+    /* another thread may run the callback, which may release the handle */
+    twini_future_hold(future);
     int error = enlist(future, callback);
     if (error)
         free(callback);

@@ -295,8 +295,8 @@ void twini_proc_free(struct twin_pool *pool)
     twini_arena_free(pool->arena, proc->stage);
     if (proc->shared)
         (void)munmap(proc->shared, proc->shared_size);
-    if (pool->fork_epoch ==
-        twini_fork_epoch) { /* a forked child's copies may count waiters that it has not */
+    /* a forked child's copies may count waiters that it has not */
+    if (pool->fork_epoch == twini_fork_epoch) {
         pthread_cond_destroy(&proc->follower);
         pthread_mutex_destroy(&proc->lock);
     }

@@ -2,7 +2,8 @@
  * end.
  *
  * Each worker owns a range of chunks [next, end) and takes from its front. Who has none left takes
- * a part off the end of somebody's rest (theft.h says how much). A range's word is moved by compare-and-swap alone:
+ * a part off the end of somebody's rest (theft.h says how much). A range's word is moved by
+ * compare-and-swap alone:
  *
  *   IDLE{n,e} -> BUSY{n+1,e}   its worker enters and runs chunk n
  *   IDLE{}    -> IN{}          its worker enters to steal

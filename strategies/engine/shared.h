@@ -227,8 +227,8 @@ struct twini_shared {
     _Atomic uint32_t spinner[TWINI_SPIN_SLOTS];                           /* 0 or 1 + worker */
     alignas(TWINI_LINE) _Atomic uint64_t parked[TWINI_MOST_WORKERS / 64]; /* bit w: may sleep */
 
-    _Atomic uint32_t
-        home[TWINI_HOMES]; /* of each CPU: 0, or 1 + the worker that sleeps there: home.c */
+    /* home.c: of each CPU: 0, or 1 + the worker that sleeps there */
+    _Atomic uint32_t home[TWINI_HOMES];
 
     struct twini_map_slot maps[TWINI_MAP_SLOTS];
 
