@@ -131,3 +131,27 @@ Test(engine_home, stays_where_workers_outnumber_the_cpus)
     cr_assert_eq(one.home, -1);
     free(shared);
 }
+
+/* ---- making way ---------------------------------------------------------- */
+
+Test(engine_home, who_ran_calls_leaves_the_submitters_cpu)
+{
+    cpu_set_t before, after;
+    cr_assert_eq(sched_getaffinity(0, sizeof before, &before), 0);
+    if (CPU_COUNT(&before) < 2)
+        cr_skip("one CPU");
+    struct twini_shared *shared = open_for_two();
+    struct twini_worker me = {.shared = shared, .home = -1};
+    bool left = false;
+    for (int turn = 0; turn < 100 && !left; turn++) { /* the kernel may move us, too */
+        int cpu = sched_getcpu();
+        atomic_store(&shared->submitter, cpu + 1);
+        twini_choose_cpu(&me);
+        left = sched_getcpu() != cpu;
+    }
+    cr_assert(left);
+    cr_assert_eq(me.home, -1);
+    cr_assert_eq(sched_getaffinity(0, sizeof after, &after), 0);
+    cr_assert(CPU_EQUAL(&before, &after));
+    free(shared);
+}

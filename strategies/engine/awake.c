@@ -22,6 +22,9 @@
 #include "engine/fault.h"
 #include "engine/home.h"
 #include "engine/plan.h"
+#include "strategy.h"
+
+#include <sched.h>
 
 /* How long to sleep when the barrier was refused: who submits may not have seen us. */
 enum { UNSURE_NS = 50000 };
@@ -130,6 +133,9 @@ static bool nobody_parked(const struct twini_shared *shared)
  * to sleep next takes the promise over. */
 static unsigned ring_next(struct twini_shared *shared)
 {
+    /* relaxed: advice where not to sleep */
+    if (!twini_inside_task)
+        atomic_store_explicit(&shared->submitter, sched_getcpu() + 1, memory_order_relaxed);
     if (shared->nap_ns)
         /* order: seq_cst; before the look who sleeps: who is missed there reads it before it
          * sleeps */
@@ -208,8 +214,8 @@ static bool may_nap(struct twini_worker *me)
 /* Returns whether it was rung. */
 static bool sleep_until(struct twini_worker *me, int64_t deadline_ns)
 {
-    if (me->ran_map && me->shared->wait != TWIN_WAIT_BLOCK)
-        twini_go_home(me);
+    if (me->shared->wait != TWIN_WAIT_BLOCK)
+        twini_choose_cpu(me);
     return twini_doorbell_wait(&me->block->bell, deadline_ns);
 }
 

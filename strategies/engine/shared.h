@@ -227,8 +227,10 @@ struct twini_shared {
     _Atomic uint32_t spinner[TWINI_SPIN_SLOTS];                           /* 0 or 1 + worker */
     alignas(TWINI_LINE) _Atomic uint64_t parked[TWINI_MOST_WORKERS / 64]; /* bit w: may sleep */
 
-    /* home.c: of each CPU: 0, or 1 + the worker that sleeps there */
+    /* home.c: of each CPU: 0, or 1 + the worker that sleeps there; 1 + the submitter's CPU when he rang
+     * last */
     _Atomic uint32_t home[TWINI_HOMES];
+    _Atomic int submitter;
 
     struct twini_map_slot maps[TWINI_MAP_SLOTS];
 
