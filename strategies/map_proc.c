@@ -244,8 +244,11 @@ int twini_map_begin(struct twini_proc *proc, const struct twin_map *map,
      * sleeps */
     atomic_fetch_or_explicit(&shared->maps_open, 1u << number, memory_order_seq_cst);
     atomic_fetch_add_explicit(&shared->maps_opened, 1, memory_order_seq_cst);
-    proc->wakes += twini_ring_for_map(
-        shared, plan.chunks < workers ? (unsigned)plan.chunks : workers, !will_wait);
+    /* where workers outnumber the CPUs, all at once: those that wake first would take what others have
+     * the pages of */
+    proc->wakes +=
+        twini_ring_for_map(shared, plan.chunks < workers ? (unsigned)plan.chunks : workers,
+                           !will_wait || workers > shared->cpus);
     return 0;
 }
 
