@@ -201,6 +201,7 @@ struct twini_shared {
     _Atomic uint32_t rings_due;                  /* workers still to be woken for maps: awake.c */
     _Atomic int phase;                           /* enum twini_engine_phase */
     _Atomic uint32_t repairs;                    /* a worker went: something may wait again */
+    _Atomic uint32_t good_starts;                /* workers that have got to work */
     _Atomic bool hurry;                          /* advice: the caller waits for each call */
     /* the submitter does without a fence (barrier.h); workers clear it where that is refused */
     _Atomic bool has_barrier;

@@ -32,7 +32,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MOST_FAILED_STARTS = 3, MOST_FAILED_FORKS = 100, RETRY_MS = 10, LOOK_MS = 100 };
+enum { MOST_FAILED_STARTS = 3, KILLED_STARTS = 8 };
+enum { MOST_FAILED_FORKS = 100, RETRY_MS = 10, LOOK_MS = 100 };
 
 /* Deaths that nobody asked for are made up for at once while there are few, then one a millisecond:
  * a pool whose every task kills its worker does not fork for all it is worth. */
@@ -47,8 +48,9 @@ struct supervisor {
     pid_t pid;
     int signal_fd;
     unsigned alive;
-    unsigned failed_starts, failed_forks;
-    unsigned restarts_left; /* of the burst, at last_ns */
+    unsigned failed_starts, failed_forks; /* in a row; a start that was killed counts a part */
+    uint32_t good_starts;                 /* when a worker was buried last */
+    unsigned restarts_left;               /* of the burst, at last_ns */
     int64_t last_ns;
     bool starved; /* a worker is missing because fork failed, or must wait: try again soon */
     uint8_t cause[TWINI_MOST_WORKERS]; /* enum cause: why the number is without a worker */
@@ -246,6 +248,19 @@ static void forget_sleeper(struct twini_shared *shared, unsigned number)
                               memory_order_seq_cst);
 }
 
+/* Whether workers can be had at all: not where they die on their way again and again. SIGKILL is rather
+ * somebody's will than the initializer's fault, so more of those are borne. */
+static void count_start(struct supervisor *me, bool went_well, int status)
+{
+    uint32_t good =
+        atomic_load_explicit(&me->shared->good_starts, memory_order_relaxed); /* a counter */
+    if (went_well || good != me->good_starts)
+        me->failed_starts = 0;
+    if (!went_well)
+        me->failed_starts += WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? 1 : KILLED_STARTS;
+    me->good_starts = good;
+}
+
 static void bury(struct supervisor *me, unsigned number, pid_t pid, int status)
 {
     struct twini_shared *shared = me->shared;
@@ -269,9 +284,10 @@ static void bury(struct supervisor *me, unsigned number, pid_t pid, int status)
                                                            : DIED;
     if (number >= atomic_load_explicit(&shared->wanted, memory_order_relaxed))
         me->cause[number] = NO_CAUSE; /* one too many: it may be wanted again */
-    me->failed_starts = state == TWINI_STARTING ? me->failed_starts + 1 : 0;
+    count_start(me, state != TWINI_STARTING, status);
     atomic_store_explicit(&block->state,
-                          me->failed_starts >= MOST_FAILED_STARTS ? TWINI_GIVEN_UP : TWINI_ABSENT,
+                          me->failed_starts >= MOST_FAILED_STARTS * KILLED_STARTS ? TWINI_GIVEN_UP
+                                                                                  : TWINI_ABSENT,
                           memory_order_release); /* as the worker's own */
 }
 

@@ -203,6 +203,7 @@ int twini_worker_main(struct twini_shared *shared, unsigned number)
         if (shared->processes)
             twini_follow_supervisor();
     }
+    atomic_fetch_add_explicit(&shared->good_starts, 1, memory_order_relaxed); /* a counter */
     me.left = life(&me);
     /* relaxed: ours; what was not booked is lost with whoever had the number before */
     atomic_store_explicit(&me.block->since_ns, -twini_now_ns(), memory_order_relaxed);
