@@ -70,6 +70,19 @@ Test(engine_theft, books_nothing_where_nothing_ran)
 
 /* ---- homes --------------------------------------------------------------- */
 
+static cpu_set_t where_we_may_run(void)
+{
+    cpu_set_t cpus;
+    cr_assert_eq(sched_getaffinity(0, sizeof cpus, &cpus), 0);
+    return cpus;
+}
+
+static void assert_bound_as(const cpu_set_t *before)
+{
+    cpu_set_t after = where_we_may_run();
+    cr_assert(CPU_EQUAL(before, &after), "it is bound, or was freed");
+}
+
 static struct twini_shared *open_for_two(void)
 {
     struct twini_shared *shared = aligned_alloc(TWINI_LINE, sizeof *shared);
@@ -82,8 +95,7 @@ static struct twini_shared *open_for_two(void)
 
 Test(engine_home, two_do_not_sleep_on_one_cpu)
 {
-    cpu_set_t before, after;
-    cr_assert_eq(sched_getaffinity(0, sizeof before, &before), 0);
+    cpu_set_t before = where_we_may_run();
     if (CPU_COUNT(&before) < 2)
         cr_skip("one CPU");
     struct twini_shared *shared = open_for_two();
@@ -97,16 +109,14 @@ Test(engine_home, two_do_not_sleep_on_one_cpu)
         cr_assert_eq(atomic_load(&shared->home[first.home]), 1);
         cr_assert_eq(atomic_load(&shared->home[second.home]), 2);
     }
-    cr_assert_eq(sched_getaffinity(0, sizeof after, &after), 0);
-    cr_assert(CPU_EQUAL(&before, &after), "it is bound, or was freed");
+    assert_bound_as(&before);
     free(shared);
 }
 
 Test(engine_home, leaves_who_is_bound_where_he_is)
 {
-    cpu_set_t all, one, after;
+    cpu_set_t one;
     int cpu = sched_getcpu();
-    cr_assert_eq(sched_getaffinity(0, sizeof all, &all), 0);
     CPU_ZERO(&one);
     CPU_SET((size_t)cpu, &one);
     cr_assert_eq(sched_setaffinity(0, sizeof one, &one), 0);
@@ -117,8 +127,7 @@ Test(engine_home, leaves_who_is_bound_where_he_is)
     twini_go_home(&second);
     cr_assert_eq(first.home, cpu);
     cr_assert_eq(second.home, -1);
-    cr_assert_eq(sched_getaffinity(0, sizeof after, &after), 0);
-    cr_assert(CPU_EQUAL(&one, &after));
+    assert_bound_as(&one);
     free(shared);
 }
 
@@ -136,8 +145,7 @@ Test(engine_home, stays_where_workers_outnumber_the_cpus)
 
 Test(engine_home, who_ran_calls_leaves_the_submitters_cpu)
 {
-    cpu_set_t before, after;
-    cr_assert_eq(sched_getaffinity(0, sizeof before, &before), 0);
+    cpu_set_t before = where_we_may_run();
     if (CPU_COUNT(&before) < 2)
         cr_skip("one CPU");
     struct twini_shared *shared = open_for_two();
@@ -151,7 +159,6 @@ Test(engine_home, who_ran_calls_leaves_the_submitters_cpu)
     }
     cr_assert(left);
     cr_assert_eq(me.home, -1);
-    cr_assert_eq(sched_getaffinity(0, sizeof after, &after), 0);
-    cr_assert(CPU_EQUAL(&before, &after));
+    assert_bound_as(&before);
     free(shared);
 }

@@ -64,7 +64,8 @@ void twini_go_home(struct twini_worker *me)
     me->home = cpu;
 }
 
-void twini_make_way(struct twini_worker *me)
+/* After single calls. */
+static void make_way(struct twini_worker *me)
 {
     int cpu = sched_getcpu();
     cpu_set_t all;
@@ -84,5 +85,5 @@ void twini_choose_cpu(struct twini_worker *me)
     if (me->ran_map)
         twini_go_home(me);
     else if (!atomic_load_explicit(&me->shared->hurry, memory_order_relaxed)) /* advice */
-        twini_make_way(me);
+        make_way(me);
 }

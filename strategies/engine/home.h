@@ -7,8 +7,7 @@
 /* The worker is about to sleep: where others are not in its way, nor it in theirs. Never fails: at worst
  * it stays where it is. */
 void twini_choose_cpu(struct twini_worker *me);
-/* The two ways: after a map, and after single calls. */
+/* What it does after a map. */
 void twini_go_home(struct twini_worker *me);
-void twini_make_way(struct twini_worker *me);
 
 #endif

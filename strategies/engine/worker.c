@@ -188,7 +188,6 @@ int twini_worker_main(struct twini_shared *shared, unsigned number)
                               .block = &shared->worker[number],
                               .number = number,
                               .is_new = true,
-
                               .home = -1,
                               .byte_ns = TWINI_FRESH_BYTE_NS};
     twini_inside_task = true;
