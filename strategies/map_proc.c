@@ -13,6 +13,7 @@
 #include "engine/fault.h"
 #include "engine/populate.h"
 #include "engine/range.h"
+#include "engine/spare.h"
 #include "engine/theft.h"
 #include "engine/watch.h"
 #include "engine/worker.h"
@@ -73,45 +74,35 @@ static void tell(struct twini_shared *shared, unsigned number, size_t chunk, boo
     twini_ring_caller(shared, TWINI_TARGET_MAP(number));
 }
 
-static bool has_chunks(struct twini_shared *shared, unsigned number, unsigned me)
-{
-    for (unsigned w = 0; w < twini_width(&shared->maps[number]); w++)
-        if (twini_range_has_chunks(twini_range_of(shared, number, w), w == me))
-            return true;
-    return false;
-}
-
-/* Bytes of a chunk that a worker has in its own page tables, if it has worked on them. */
-static double private_bytes(const struct twini_worker *me, const struct twini_map_slot *slot)
+/* What it costs to take a chunk over: its pages, now and for the owner later (theft.h). */
+static double theft_ns(const struct twini_worker *me, const struct twini_map_slot *slot)
 {
     size_t each = slot->map.item_size + slot->map.result_size;
-    return me->shared->processes ? (double)slot->chunk * (double)each : 0;
+    return me->shared->processes ? 2 * twini_populate_ns((double)slot->chunk * (double)each) : 0;
 }
 
 /* Takes somebody else's chunks, as many as is worth it, and the first of them to run. While none is, it
- * waits: until there are none, or a call is to be run, or the wait has cost as much as the theft. Where
- * workers outnumber the CPUs others first get a chance to begin with their own, and there is no wait. */
+ * waits: until there are none, or a call is to be run. Where more workers are awake than there are CPUs
+ * others first get a chance to begin with their own, and there is no wait. */
 static bool steal(struct twini_worker *me, unsigned number, struct twini_pace *pace, size_t *chunk)
 {
     struct twini_shared *shared = me->shared;
-    bool crowded = twini_width(&shared->maps[number]) > shared->cpus;
-    int64_t now_ns = twini_now_ns();
-    twini_pace_book(pace, &me->byte_ns, now_ns);
-    double cost_ns = crowded ? 0 : twini_theft_cost(pace, me->byte_ns);
-    double share = twini_theft_share(pace, cost_ns);
-    int64_t end_ns = now_ns + (int64_t)cost_ns;
-    if (crowded && has_chunks(shared, number, me->number))
+    struct twini_map_slot *slot = &shared->maps[number];
+    bool crowded = twini_width(slot) > shared->cpus && !twini_spare_any(slot);
+    twini_pace_book(pace, twini_now_ns());
+    double cost_ns = crowded ? 0 : theft_ns(me, slot);
+    if (crowded)
         (void)sched_yield(); /* cannot fail on Linux */
-    for (bool waited = false; !twini_range_steal(shared, number, me->number, share);
-         waited = true) {
-        if (!has_chunks(shared, number, me->number) || twini_call_is_next(shared)) {
-            if (waited)
-                twini_theft_forget(&me->byte_ns);
+    pace->waits_since_ns = 0;
+    for (;;) {
+        size_t owners, left = twini_ranges_left(shared, number, &owners);
+        double owner_ns = twini_owner_ns(pace, owners, left, twini_now_ns());
+        if (twini_range_steal(shared, number, me->number,
+                              twini_theft_share(pace, owner_ns, cost_ns)))
+            break;
+        if (left == 0 || twini_call_is_next(shared))
             return false;
-        }
         (void)sched_yield();
-        if (twini_now_ns() >= end_ns)
-            share = 0.5;
     }
     twini_count(&me->block->steals, 1);
     pace->since_ns = twini_now_ns();
@@ -131,7 +122,9 @@ static bool work_in_slot(struct twini_worker *me, unsigned number)
         return false;
     twini_pass_on(me);
     bool worked = false;
-    struct twini_pace pace = {.since_ns = twini_now_ns(), .chunk_bytes = private_bytes(me, slot)};
+    struct twini_pace pace = {.since_ns = twini_now_ns()};
+    struct twini_spare_watch watch = {0};
+    twini_spare_watch(&watch, slot);
     /* SIZE_MAX: entered without chunks of its own */
     enum twini_range_step step = chunk == SIZE_MAX ? TWINI_RANGE_NONE_LEFT : TWINI_RANGE_RUN;
     while (step == TWINI_RANGE_RUN ||
@@ -145,6 +138,7 @@ static bool work_in_slot(struct twini_worker *me, unsigned number)
         tell(shared, number, index, is_done);
         worked = true;
         pace.chunks++;
+        twini_spare_look(&watch, shared, slot);
         /* publishes one chunk, claims the next */
         step = twini_range_next(own, twini_worker_must_leave(me), &chunk);
     }
@@ -171,7 +165,8 @@ bool twini_map_work(struct twini_worker *me)
     uint32_t open = atomic_load_explicit(&shared->maps_open, memory_order_acquire);
     for (; open; open &= open - 1) {
         unsigned number = (unsigned)__builtin_ctz(open);
-        if (!has_chunks(shared, number, me->number))
+        size_t owners;
+        if (twini_ranges_left(shared, number, &owners) == 0)
             continue;
         bool worked = work_in_slot(me, number);
         if (has_ended(shared, number))
@@ -236,19 +231,20 @@ int twini_map_begin(struct twini_proc *proc, const struct twin_map *map,
     atomic_store_explicit(&slot->death_pid, 0, memory_order_relaxed);
     for (unsigned w = 0; w < workers; w++)
         twini_range_of(shared, number, w)->failed_index = SIZE_MAX;
+    unsigned dealt = twini_spare_dealt(shared, plan.chunks, workers, will_wait);
+    slot->left_at_beat =
+        plan.chunks > dealt ? plan.chunks - dealt : 0; /* each has begun with one */
+    atomic_store_explicit(&slot->spare, workers - dealt, memory_order_relaxed);
     for (unsigned w = 0; w < workers; w++)
         twini_range_open(twini_range_of(shared, number, w),
-                         twini_plan_part(plan.chunks, workers, w),
-                         twini_plan_part(plan.chunks, workers, w + 1));
+                         twini_plan_part(plan.chunks, dealt, w < dealt ? w : dealt),
+                         twini_plan_part(plan.chunks, dealt, w < dealt ? w + 1 : dealt));
     /* order: seq_cst; pairs with acquire in twini_map_work(), and stands before the look at who
      * sleeps */
     atomic_fetch_or_explicit(&shared->maps_open, 1u << number, memory_order_seq_cst);
     atomic_fetch_add_explicit(&shared->maps_opened, 1, memory_order_seq_cst);
-    /* where workers outnumber the CPUs, all at once: those that wake first would take what others have
-     * the pages of */
     proc->wakes +=
-        twini_ring_for_map(shared, plan.chunks < workers ? (unsigned)plan.chunks : workers,
-                           !will_wait || workers > shared->cpus);
+        twini_ring_for_map(shared, plan.chunks < dealt ? (unsigned)plan.chunks : dealt, !will_wait);
     return 0;
 }
 
@@ -279,6 +275,15 @@ void twini_map_drop_all(struct twini_proc *proc)
 }
 
 /* ---- wait ---------------------------------------------------------------- */
+
+unsigned twini_map_beat(struct twini_proc *proc)
+{
+    unsigned woken = 0;
+    for (unsigned number = 0; number < TWINI_MAP_SLOTS; number++)
+        if (proc->slot_in_use[number])
+            woken += twini_spare_beat(proc->shared, number);
+    return woken;
+}
 
 bool twini_map_has_ended(struct twini_proc *proc, unsigned number)
 {

@@ -12,6 +12,8 @@
  * sleeps at once. Returns 0 and *slot, or TWIN_EWORKER (the pool is broken). */
 int twini_map_begin(struct twini_proc *proc, const struct twin_map *map,
                     _Atomic unsigned char *told, bool will_wait, unsigned *slot);
+/* Wakes more workers for maps that do not get on. Returns how many. */
+unsigned twini_map_beat(struct twini_proc *proc);
 bool twini_map_has_ended(struct twini_proc *proc, unsigned slot);
 /* The outcome of a map that has ended; the slot is free again. */
 int twini_map_end(struct twini_proc *proc, unsigned slot, struct twin_failure *failure);

@@ -96,7 +96,9 @@ extern const struct arm arm_proc, arm_omp, arm_control;
 #define MAP_PROMISES(P, suite, arm)                                                                \
     BULK_PROMISES(P, suite, arm, map)                                                              \
     P(suite, arm, map, squares_a_million)                                                          \
-    P(suite, arm, map, completes_under_contention)
+    P(suite, arm, map, completes_under_contention)                                                 \
+    P(suite, arm, map, lets_tasks_wait_for_each_other)                                             \
+    P(suite, arm, map, has_all_workers_for_tasks_that_sleep)
 
 #define MAP_ASYNC_PROMISES(P, suite, arm)                                                          \
     BULK_PROMISES(P, suite, arm, map_async)                                                        \

@@ -381,14 +381,6 @@ void apply_async_saturates_exactly_its_workers(const struct arm *arm)
     in_scope(arm, 4, saturate);
 }
 
-static int meet(void *result, const void *item, void *context)
-{
-    struct gate *gate = context;
-    atomic_fetch_add(&gate->inside, 1);
-    await_at_least(&gate->inside, *(const int32_t *)item);
-    return square(result, item, NULL);
-}
-
 /* More of them, one after the other, than libgomp defers at once. */
 static int meet_often(struct twin_pool *pool, void *argument)
 {

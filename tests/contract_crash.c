@@ -97,14 +97,6 @@ static void await_restarts(struct twin_pool *pool, uint64_t restarts, unsigned w
 }
 
 /* W tasks that wait for each other need W living workers. */
-static int meet(void *result, const void *item, void *context)
-{
-    struct gate *gate = context;
-    atomic_fetch_add(&gate->inside, 1);
-    await_at_least(&gate->inside, *(const int32_t *)item);
-    return square(result, item, NULL);
-}
-
 static void all_meet(struct twin_pool *pool, int32_t workers)
 {
     struct gate *gate = arena(pool, sizeof *gate);

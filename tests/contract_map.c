@@ -4,6 +4,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 /* How a map is made, and how its failure is asked for. */
 typedef int do_map(struct twin_pool *pool, const struct twin_map *map,
@@ -423,6 +426,66 @@ void map_completes_under_contention(const struct arm *arm)
     struct twin_pool *pool = open_pool(arm, 8);
     for (size_t call = 0; call < 300; call++) /* more workers than CPUs, one item a chunk */
         squares(pool, by_map, 1 + call % 97, 1, call % 2);
+    succeeds(twin_pool_close(pool));
+}
+
+/* As many workers as there are CPUs suffice for tasks that compute, but not for these. */
+static struct twin_pool *open_crowded_pool(const struct arm *arm, unsigned workers)
+{
+    cr_assert_eq(setenv("TWINPOOL_CPUS", "2", 1), 0);
+    return open_pool(arm, workers);
+}
+
+void map_lets_tasks_wait_for_each_other(const struct arm *arm)
+{
+    for (int32_t workers = 1; workers <= 8; workers++) {
+        struct twin_pool *pool = open_crowded_pool(arm, (unsigned)workers);
+        struct gate *gate = arena(pool, sizeof *gate);
+        int32_t items[8];
+        int64_t results[8];
+        struct twin_map map = square_map(items, results, (size_t)workers);
+        map.task = meet;
+        map.context = gate;
+        map.chunk = 1;
+        for (size_t i = 0; i < 8; i++)
+            items[i] = workers;
+        for (int turn = 0; turn < 10; turn++) {
+            atomic_store(&gate->inside, 0);
+            succeeds(twin_pool_map(pool, &map));
+        }
+        succeeds(twin_pool_close(pool));
+        twin_free(gate);
+    }
+}
+
+static int sleep_a_little(void *result, const void *item, void *context)
+{
+    (void)context;
+    *(int64_t *)result = (int64_t)syscall(SYS_gettid);
+    nanosleep(&(struct timespec){.tv_nsec = *(const int32_t *)item}, NULL);
+    return 0;
+}
+
+void map_has_all_workers_for_tasks_that_sleep(const struct arm *arm)
+{
+    enum { WORKERS = 6, COUNT = 200 };
+    struct twin_pool *pool = open_crowded_pool(arm, WORKERS);
+    int32_t items[COUNT];
+    int64_t results[COUNT];
+    struct twin_map map = square_map(items, results, COUNT);
+    map.task = sleep_a_little;
+    map.chunk = 1;
+    for (size_t i = 0; i < COUNT; i++)
+        items[i] = 2000000;
+    succeeds(twin_pool_map(pool, &map));
+    size_t workers = 0;
+    for (size_t i = 0; i < COUNT; i++) {
+        size_t first = 0;
+        while (results[first] != results[i])
+            first++;
+        workers += first == i;
+    }
+    cr_assert_eq(workers, WORKERS);
     succeeds(twin_pool_close(pool));
 }
 

@@ -230,6 +230,14 @@ struct twin_call gate_call(struct gate *gate, const int32_t *item)
     return call;
 }
 
+int meet(void *result, const void *item, void *context)
+{
+    struct gate *gate = context;
+    atomic_fetch_add(&gate->inside, 1);
+    await_at_least(&gate->inside, *(const int32_t *)item);
+    return square(result, item, NULL);
+}
+
 void gate_open(struct gate *gate)
 {
     atomic_store(&gate->opened, 1);

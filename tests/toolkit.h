@@ -60,6 +60,8 @@ struct gate {
     atomic_int opened, inside, most_inside, passed;
 };
 int wait_at_gate(void *result, const void *item, void *context); /* context: the gate's address */
+/* Waits until as many are inside as its item says. */
+int meet(void *result, const void *item, void *context);
 struct twin_call gate_call(struct gate *gate, const int32_t *item);
 void gate_open(struct gate *gate);
 void await_at_least(atomic_int *counter, int value);

@@ -103,7 +103,7 @@ static void lead(struct twini_proc *proc, bool (*ready)(void *), void *arg,
         bool rung = twini_doorbell_wait(&shared->bell, beat < deadline_ns ? beat : deadline_ns);
         pthread_mutex_lock(&proc->lock);
         if (!rung) /* whoever was to wake others, or spins for them, may have been stopped */
-            proc->wakes += twini_ring_due(shared, TWINI_MOST_WORKERS) +
+            proc->wakes += twini_ring_due(shared, TWINI_MOST_WORKERS) + twini_map_beat(proc) +
                            (twini_any_unclaimed(shared) ? twini_ring_workers(shared, 1) : 0);
         if (!rung && !proc->broken && !proc->carrier->alive(proc))
             twini_proc_break(proc);

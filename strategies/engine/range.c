@@ -88,10 +88,16 @@ void twini_range_drop(struct twini_range *range)
 
 /* ---- worker -------------------------------------------------------------- */
 
-bool twini_range_has_chunks(const struct twini_range *range, bool own)
+size_t twini_ranges_left(struct twini_shared *shared, unsigned slot, size_t *owners)
 {
-    struct twini_range_word w = look(range);
-    return own ? w.state == TWINI_RANGE_IDLE && !is_empty(w) : may_be_robbed(w);
+    size_t left = 0;
+    *owners = 0;
+    for (unsigned w = 0; w < twini_width(&shared->maps[slot]); w++) {
+        struct twini_range_word word = look(twini_range_of(shared, slot, w));
+        left += word.end - word.next;
+        *owners += !is_empty(word);
+    }
+    return left;
 }
 
 bool twini_range_enter(struct twini_range *own, size_t *chunk)

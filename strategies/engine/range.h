@@ -60,8 +60,9 @@ bool twini_range_is_over(const struct twini_range *range); /* IDLE{} */
 /* The caller, when no worker is left: drops what is left. */
 void twini_range_drop(struct twini_range *range);
 
-/* Whether a visitor may find a chunk here. Advice. */
-bool twini_range_has_chunks(const struct twini_range *range, bool own);
+/* How many chunks of a map wait to be run, and how many owners have some. Some may be on their way to a
+ * thief, who will leave the rest of them to others: so no worker goes to sleep before there are none. */
+size_t twini_ranges_left(struct twini_shared *shared, unsigned slot, size_t *owners);
 
 /* The worker: enters its range. True: *chunk is to be run now, or is SIZE_MAX: entered to steal. */
 bool twini_range_enter(struct twini_range *own, size_t *chunk);

@@ -121,9 +121,12 @@ struct twini_map_slot {
     _Atomic unsigned char *told;
     _Atomic unsigned width; /* workers that have a range in it */
     unsigned use;           /* counts the maps in this slot */
+    size_t left_at_beat;    /* chunks; writer, reader: the caller: spare.c */
     /* writers: workers and supervisor, by compare-and-swap downwards: items at or above it need not
      * be computed any more. SIZE_MAX: none has failed. 0: give up. */
     alignas(TWINI_LINE) _Atomic size_t lowest_failed;
+    _Atomic unsigned
+        spare; /* workers that were not woken for it: spare.h; whoever wakes them clears it */
     _Atomic int64_t
         rung_ns; /* when the reader of an iterated map was rung last; writers: workers */
     /* writer: the supervisor (set once, death_pid last); reader: the caller */

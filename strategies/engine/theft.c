@@ -1,41 +1,27 @@
 /* theft.c: the arithmetic of theft.h. No state of its own, no errors. */
 #include "engine/theft.h"
 
-/* What costs more than was known counts at once; the price falls slowly. */
-static void learn(double *byte_ns, double paid)
+void twini_pace_book(struct twini_pace *pace, int64_t now_ns)
 {
-    if (paid > TWINI_MOST_BYTE_NS)
-        paid = TWINI_MOST_BYTE_NS;
-    if (paid > *byte_ns)
-        *byte_ns = paid;
-    else
-        twini_theft_forget(byte_ns);
-}
-
-void twini_pace_book(struct twini_pace *pace, double *byte_ns, int64_t now_ns)
-{
-    if (pace->chunks > 0) {
-        double each_ns = (double)(now_ns - pace->since_ns) / (double)pace->chunks;
-        if (!pace->stolen || pace->chunk_ns == 0 || pace->chunk_bytes == 0)
-            pace->chunk_ns = each_ns;
-        else
-            learn(byte_ns, (each_ns - pace->chunk_ns) / pace->chunk_bytes);
-    }
+    if (pace->chunks > 0 && (!pace->stolen || pace->chunk_ns == 0))
+        pace->chunk_ns = (double)(now_ns - pace->since_ns) / (double)pace->chunks;
     pace->chunks = 0;
     pace->since_ns = now_ns;
 }
 
-double twini_theft_cost(const struct twini_pace *pace, double byte_ns)
+double twini_owner_ns(struct twini_pace *pace, size_t owners, size_t left, int64_t now_ns)
 {
-    return pace->chunk_bytes * byte_ns;
+    if (pace->waits_since_ns == 0) {
+        pace->waits_since_ns = now_ns;
+        pace->waits_left = left;
+    }
+    size_t ended = pace->waits_left > left ? pace->waits_left - left : 1;
+    double each_ns = (double)(now_ns - pace->waits_since_ns) * (double)owners / (double)ended;
+    return each_ns > pace->chunk_ns ? each_ns : pace->chunk_ns;
 }
 
-double twini_theft_share(const struct twini_pace *pace, double cost_ns)
+double twini_theft_share(const struct twini_pace *pace, double owner_ns, double cost_ns)
 {
-    return pace->chunk_ns > 0 ? pace->chunk_ns / (2 * pace->chunk_ns + cost_ns) : 0.5;
-}
-
-void twini_theft_forget(double *byte_ns)
-{
-    *byte_ns *= 31.0 / 32;
+    double share = cost_ns > 0 ? owner_ns / (owner_ns + pace->chunk_ns + cost_ns) : 0.5;
+    return share < 0.5 ? share : 0.5;
 }

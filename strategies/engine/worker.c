@@ -12,7 +12,6 @@
 #include "engine/fault.h"
 #include "engine/plan.h"
 #include "engine/supervisor.h"
-#include "engine/theft.h"
 #include "strategy.h"
 
 #include <sched.h>
@@ -188,8 +187,7 @@ int twini_worker_main(struct twini_shared *shared, unsigned number)
                               .block = &shared->worker[number],
                               .number = number,
                               .is_new = true,
-                              .home = -1,
-                              .byte_ns = TWINI_FRESH_BYTE_NS};
+                              .home = -1};
     twini_inside_task = true;
     TWINI_FAULT("starting");
     if (shared->initializer) {

@@ -21,9 +21,8 @@ struct twini_worker {
     bool counted_on;  /* was maybe rung, or spun, and has taken nothing since: awake.c */
     uint64_t at, end; /* positions of its run that it has not looked at: call.c */
     uint64_t runs;
-    bool ran_map;   /* what it ran last was of a map: home.c */
-    int home;       /* the CPU on which it sleeps; -1: none yet */
-    double byte_ns; /* what it costs to take over a byte that another has worked on: theft.h */
+    bool ran_map;                   /* what it ran last was of a map: home.c */
+    int home;                       /* the CPU on which it sleeps; -1: none yet */
     struct twini_call_word running; /* of the call that it runs */
     struct twini_view seen;
 };
