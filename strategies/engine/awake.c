@@ -108,13 +108,12 @@ unsigned twini_ring_workers(struct twini_shared *shared, unsigned count)
 
 void twini_ring_all(struct twini_shared *shared)
 {
-    /* order: relaxed; all of them look now, whoever promised what */
+    /* order: relaxed, both; all of them look now, whoever promised what, and need no other ring */
     atomic_store_explicit(&shared->awake, 0, memory_order_relaxed);
-    for (unsigned i = 0; i < twini_numbers(shared); i++)
-        twini_doorbell_ring(&shared->worker[i].bell);
-    /* order: relaxed; it only says that nobody needs to ring again */
     atomic_store_explicit(&shared->target, 0, memory_order_relaxed);
     twini_doorbell_ring(&shared->bell);
+    for (unsigned i = 0; i < twini_numbers(shared); i++)
+        twini_doorbell_ring(&shared->worker[i].bell);
 }
 
 /* The submitter's first look, without a fence. */

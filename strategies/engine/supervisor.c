@@ -6,8 +6,8 @@
  * or a thread in the user's process. The only process that forks workers is this one.
  *
  * A death, step by step: waitid(WNOWAIT) tells it, so the pid is still taken; calls and ranges
- * are repaired; repairs + 1; the pid is given back; a replacement is forked; every sleeper is rung
- * (one who should have rung may be the dead one). Nothing is left when anyone is killed: the
+ * are repaired; repairs + 1; the pid is given back; every sleeper is rung, the caller first (one who
+ * should have rung may be the dead one); a replacement is forked. Nothing is left when anyone is killed: the
  * supervisor watches the caller by pidfd (PR_SET_PDEATHSIG would follow the thread that opened the
  * pool, not the process), workers get SIGKILL when the supervisor goes, whose one thread is its
  * process. Source: pidfd_open(2), waitid(2), prctl(2), signalfd(2). */
@@ -323,21 +323,26 @@ static void kill_workers(struct supervisor *me, bool only_stopped)
     }
 }
 
-/* Replacements, or the end of hope; after deaths everybody looks. */
-static void mend(struct supervisor *me, bool after_deaths)
+/* After deaths everybody looks: who lost his call need not wait for the replacement. */
+static void tell_all(struct twini_shared *shared)
+{
+    /* a dead one may have been the first to park, and had no barrier executed */
+    (void)twini_make_submitter_fence(shared);
+    twini_ring_all(shared);
+}
+
+/* Replacements, or the end of hope. */
+static void mend(struct supervisor *me)
 {
     struct twini_shared *shared = me->shared;
     if (atomic_load_explicit(&shared->opened, memory_order_relaxed) == 2)
         return; /* open failed: the caller will end us */
     replace_missing(me);
     bool hopeless = me->failed_forks >= MOST_FAILED_FORKS || !me->starved;
-    if (me->alive == 0 && hopeless && atomic_load_explicit(&shared->started, memory_order_relaxed))
-        /* order: release; pairs with acquire in is_alive() */
-        atomic_store_explicit(&shared->broken, 1, memory_order_release);
-    if (!after_deaths)
+    if (me->alive > 0 || !hopeless || !atomic_load_explicit(&shared->started, memory_order_relaxed))
         return;
-    /* a dead one may have been the first to park, and had no barrier executed */
-    (void)twini_make_submitter_fence(shared);
+    /* order: release; pairs with acquire in is_alive() */
+    atomic_store_explicit(&shared->broken, 1, memory_order_release);
     twini_ring_all(shared);
 }
 
@@ -378,8 +383,10 @@ static bool supervise_once(struct supervisor *me)
     int phase = atomic_load_explicit(&shared->phase, memory_order_acquire);
     if (phase == TWINI_KILL)
         kill_workers(me, false);
+    if (phase == TWINI_WORK && after_deaths)
+        tell_all(shared);
     if (phase == TWINI_WORK)
-        mend(me, after_deaths);
+        mend(me);
     return phase == TWINI_WORK || me->alive > 0;
 }
 
