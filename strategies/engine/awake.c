@@ -72,18 +72,19 @@ bool twini_any_unclaimed(const struct twini_shared *shared)
 
 /* ---- ring ---------------------------------------------------------------- */
 
-void twini_ring_caller(struct twini_shared *shared, uint64_t target)
+bool twini_ring_caller(struct twini_shared *shared, uint64_t target)
 {
     /* order: seq_cst; after the publishing compare-and-swap: see the head of the file */
     uint64_t wanted = atomic_load_explicit(&shared->target, memory_order_seq_cst);
     if (wanted == 0 || (wanted != TWINI_TARGET_ANY && wanted != target))
-        return;
+        return false;
     /* order: relaxed; the ring itself (a semaphore) orders what follows */
     if (!atomic_compare_exchange_strong_explicit(&shared->target, &wanted, 0, memory_order_relaxed,
                                                  memory_order_relaxed))
-        return;
+        return false;
     TWINI_FAULT("ringing_caller");
     twini_doorbell_ring(&shared->bell);
+    return true;
 }
 
 unsigned twini_ring_workers(struct twini_shared *shared, unsigned count)

@@ -7,8 +7,8 @@
 struct twini_worker;
 
 /* Wakes the caller if it sleeps for this target (or for any). Called after what it waits for was
- * published by a sequentially consistent compare-and-swap. */
-void twini_ring_caller(struct twini_shared *shared, uint64_t target);
+ * published by a sequentially consistent compare-and-swap. Returns whether it was asleep. */
+bool twini_ring_caller(struct twini_shared *shared, uint64_t target);
 /* Wakes up to count parked workers. Returns how many. */
 unsigned twini_ring_workers(struct twini_shared *shared, unsigned count);
 /* A map was opened, for which that many workers are to be awake: wakes one, or all of them, and whoever

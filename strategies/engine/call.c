@@ -7,7 +7,7 @@
 #include "engine/plan.h"
 #include "engine/watch.h"
 
-enum { AHEAD = 4, VISIT_EVERY = 16, SHORT = 32 };
+enum { AHEAD = 4, VISIT_EVERY = 16, SHORT = 32, LINGERS = 64 };
 static const int64_t short_ns = 2000;
 
 int64_t twini_relax_unless_hurried(struct twini_shared *shared)
@@ -159,6 +159,19 @@ static uint32_t take_next(struct twini_worker *me)
     return take(me, line) ? line : TWINI_NO_LINE;
 }
 
+/* Who spins for each call comes back with the next one before a worker has gone idle: so it waits where
+ * that will be, for a moment. */
+static uint32_t linger(struct twini_worker *me)
+{
+    uint32_t line = TWINI_NO_LINE;
+    for (int i = 0; i < LINGERS && line == TWINI_NO_LINE; i++) {
+        twini_relax();
+        line = take_next(me);
+    }
+    me->lingers = false;
+    return line;
+}
+
 uint32_t twini_call_claim(struct twini_worker *me)
 {
     uint32_t line = me->is_new ? inherit(me) : me->counted_on ? take_next(me) : TWINI_NO_LINE;
@@ -175,7 +188,7 @@ uint32_t twini_call_claim(struct twini_worker *me)
     }
     for (unsigned i = 1; i <= numbers && line == TWINI_NO_LINE; i++)
         line = steal(me, (me->number + i) % numbers);
-    return line;
+    return line == TWINI_NO_LINE && me->lingers ? linger(me) : line;
 }
 
 bool twini_call_is_next(struct twini_shared *shared)
@@ -187,6 +200,14 @@ bool twini_call_is_next(struct twini_shared *shared)
 
 /* ---- worker: publish ----------------------------------------------------- */
 
+/* Whether the caller may be spinning for a call, on another CPU. */
+static bool may_spin(const struct twini_shared *shared)
+{
+    /* relaxed: advice */
+    return shared->wait != TWIN_WAIT_BLOCK && shared->cpus > 1 &&
+           atomic_load_explicit(&shared->hurry, memory_order_relaxed);
+}
+
 bool twini_call_finish(struct twini_worker *me, uint32_t line)
 {
     struct twini_call *call = &me->shared->calls[line];
@@ -195,7 +216,8 @@ bool twini_call_finish(struct twini_worker *me, uint32_t line)
     while (!twini_call_move(call, &seen, to)) { /* once at most: nobody else moves it then */
     }
     TWINI_FAULT("published");
-    twini_ring_caller(me->shared, TWINI_TARGET_CALL(line));
+    bool slept = twini_ring_caller(me->shared, TWINI_TARGET_CALL(line));
+    me->lingers = !slept && may_spin(me->shared);
     return seen.state == TWINI_CALL_RUNNING;
 }
 

@@ -30,8 +30,9 @@ void twini_proc_break(struct twini_proc *proc)
  * not while spinning. A worker that is awake takes the call within a fraction of a microsecond;
  * only if none has is one rung, for a ring too many leaves two workers awake and no CPU to spin
  * on. A caller who comes back after a while finds all asleep, and sleeps too: the kernel likes to
- * wake a worker on the CPU of who woke it, where it would wait for the spinning to end. */
-static void spin_for(struct twini_proc *proc, const struct twini_proc_future *only,
+ * wake a worker on the CPU of who woke it, where it would wait for the spinning to end. Returns whether
+ * the call has ended. */
+static bool spin_for(struct twini_proc *proc, const struct twini_proc_future *only,
                      int64_t deadline_ns)
 {
     struct twini_shared *shared = proc->shared;
@@ -40,7 +41,7 @@ static void spin_for(struct twini_proc *proc, const struct twini_proc_future *on
     unsigned parked = twini_count_parked(shared);
     uint32_t wanted = atomic_load_explicit(&shared->wanted, memory_order_relaxed); /* ours */
     if (shared->wait == TWIN_WAIT_BLOCK || (!always && wanted >= shared->cpus + parked))
-        return;
+        return false;
     bool rung = parked >= wanted;
     if (rung)
         proc->wakes += twini_ring_for_call(shared, true);
@@ -48,17 +49,21 @@ static void spin_for(struct twini_proc *proc, const struct twini_proc_future *on
     bool was_away = now - proc->waited_ns > away_ns;
     proc->waited_ns = now;
     if (rung && was_away && !always)
-        return;
+        return false;
     pthread_mutex_unlock(&proc->lock);
     int64_t end = now + (always ? heartbeat_ns : shared->spin_ns);
     if (end > deadline_ns)
         end = deadline_ns;
-    for (bool ended = false; !ended && now < end; now = twini_now_ns()) {
+    bool ended = false;
+    while (now < end) {
         for (int i = 0; i < 16 && !ended; i++) {
             twini_relax();
             ended = twini_call_has_ended(twini_future_word(proc, only));
         }
-        if (!ended && !rung && now >= ring_at) {
+        if (ended)
+            break;
+        now = twini_now_ns();
+        if (!rung && now >= ring_at) {
             pthread_mutex_lock(&proc->lock);
             if (twini_any_unclaimed(shared))
                 proc->wakes += twini_ring_for_call(shared, true);
@@ -68,6 +73,7 @@ static void spin_for(struct twini_proc *proc, const struct twini_proc_future *on
     }
     pthread_mutex_lock(&proc->lock);
     proc->waited_ns = now;
+    return ended;
 }
 
 static void collect_for(struct twini_proc *proc, const struct twini_proc_future *only,
@@ -82,15 +88,10 @@ static void collect_for(struct twini_proc *proc, const struct twini_proc_future 
 }
 
 /* Sleeps until rung, the deadline or the next heartbeat. Lock held at entry and at return. */
-static void lead(struct twini_proc *proc, bool (*ready)(void *), void *arg,
+static void doze(struct twini_proc *proc, bool (*ready)(void *), void *arg,
                  const struct twini_proc_future *only, uint64_t target, int64_t deadline_ns)
 {
     struct twini_shared *shared = proc->shared;
-    proc->has_leader = true;
-    if (only) {
-        target = TWINI_TARGET_CALL(only->line);
-        spin_for(proc, only, deadline_ns);
-    }
     if (twini_any_unclaimed(shared))
         proc->wakes += twini_ring_for_call(shared, true);
     /* order: seq_cst; we say what we sleep for, then look once more: doorbell.c */
@@ -110,6 +111,16 @@ static void lead(struct twini_proc *proc, bool (*ready)(void *), void *arg,
     }
     atomic_store_explicit(&shared->target, 0,
                           memory_order_relaxed); /* relaxed: a ring too many at worst */
+}
+
+/* A call that has ended while we spun needs nothing of what follows, each line of which the workers would
+ * have to fetch again. Lock held. */
+static void lead(struct twini_proc *proc, bool (*ready)(void *), void *arg,
+                 const struct twini_proc_future *only, uint64_t target, int64_t deadline_ns)
+{
+    proc->has_leader = true;
+    if (!only || !spin_for(proc, only, deadline_ns))
+        doze(proc, ready, arg, only, only ? TWINI_TARGET_CALL(only->line) : target, deadline_ns);
     proc->has_leader = false;
     pthread_cond_broadcast(&proc->follower);
 }
