@@ -59,7 +59,7 @@ int twini_apply_proc(struct twin_pool *pool, const struct twin_call *call, void 
     pthread_mutex_unlock(&proc->lock);
     struct twin_failure failure = future.base.failure;
     if (!error && call->result_size)
-        memcpy(result, future.base.result, call->result_size);
+        twini_copy(result, future.base.result, call->result_size);
     twini_future_fini(&future.base);
     return error ? twini_pool_fail(pool, error, &failure) : 0;
 }

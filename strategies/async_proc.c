@@ -18,22 +18,22 @@ static int apply_async(struct twin_pool *pool, const struct twin_call *call, boo
                        struct twin_future **submitted)
 {
     struct twini_proc *proc = twini_proc_of(pool);
+    struct twini_proc_future *future = NULL;
     /* report: begin async */
-    struct twini_proc_future *future =
-        twini_proc_future_new(pool, sizeof *future, call->result_size);
-    if (!future)
-        return TWIN_ENOMEM;
-    pthread_mutex_lock(&proc->lock);
+    bool locked = twini_proc_enter(proc);
     int error = twini_proc_admit(proc, may_wait);
+    if (!error && !(future = twini_proc_call_future(proc, call->result_size)))
+        error = TWIN_ENOMEM;
     if (!error)
         error = twini_submit(proc, call, future);
     twini_hurry(proc->shared, false);
     if (!error)
         proc->wakes +=
             twini_ring_for_call(proc->shared, false); /* wakes a sleeper, if one is due */
-    pthread_mutex_unlock(&proc->lock);
+    twini_proc_leave(proc, locked);
     if (error) {
-        twini_proc_free_future(&future->base);
+        if (future)
+            twini_proc_free_future(&future->base);
         return error;
     }
     *submitted = &future->base; /* its outcome is collected when somebody waits */
@@ -100,7 +100,7 @@ int twini_map_submit(struct twin_pool *pool, const struct twin_map *map,
                      _Atomic unsigned char *told, struct twin_future **submitted)
 {
     struct twini_proc *proc = twini_proc_of(pool);
-    struct twini_map_future *future = twini_proc_future_new(pool, sizeof *future, 0);
+    struct twini_map_future *future = twini_proc_map_future(pool);
     if (!future)
         return TWIN_ENOMEM;
     struct twin_future *base = &future->proc.base;

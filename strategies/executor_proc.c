@@ -18,25 +18,24 @@ int twini_executor_submit_proc(struct twin_pool *pool, const struct twin_call *c
                                struct twin_future **submitted)
 {
     struct twini_proc *proc = twini_proc_of(pool);
-    struct twini_proc_future *future =
-        twini_proc_future_new(pool, sizeof *future, call->result_size);
-    if (!future)
-        return TWIN_ENOMEM;
+    struct twini_proc_future *future = NULL;
     /* report: begin executor */
-    pthread_mutex_lock(&proc->lock);
+    bool locked = twini_proc_enter(proc);
     int error = twini_proc_admit(proc, may_wait);
+    if (!error && !(future = twini_proc_call_future(proc, call->result_size)))
+        error = TWIN_ENOMEM;
     if (!error) /* which starts a worker if none may be free for it */
         error = twini_submit(proc, call, future);
     twini_hurry(proc->shared, false);
     if (!error)
         proc->wakes +=
             twini_ring_for_call(proc->shared, false); /* wakes a sleeper, if one is due */
-    pthread_mutex_unlock(&proc->lock);
+    twini_proc_leave(proc, locked);
     /* report: end executor */
-    if (error)
-        twini_proc_free_future(&future->base);
-    else
+    if (!error)
         *submitted = &future->base;
+    else if (future)
+        twini_proc_free_future(&future->base);
     return error;
 }
 

@@ -11,26 +11,19 @@ static bool is_open(const struct twini_proc *proc)
     return atomic_load_explicit(&proc->pool->phase, memory_order_relaxed) == TWINI_OPEN;
 }
 
-static bool has_place(const struct twini_proc *proc)
-{
-    return proc->in_flight < proc->pool->options.max_pending;
-}
-
 static bool may_go_on(void *arg)
 {
     struct twini_proc *proc = arg;
-    return has_place(proc) || proc->broken || !is_open(proc);
+    return twini_proc_has_place(proc) || proc->broken || !is_open(proc);
 }
 
-int twini_proc_admit(struct twini_proc *proc, bool may_wait)
+int twini_proc_admit_late(struct twini_proc *proc, bool may_wait)
 {
     if (proc->broken)
         return is_open(proc) ? TWIN_EWORKER : TWIN_ECLOSED;
-    if (has_place(proc))
-        return 0;
     if (!may_wait) {
         twini_proc_collect(proc);
-        return has_place(proc) ? 0 : TWIN_EAGAIN;
+        return twini_proc_has_place(proc) ? 0 : TWIN_EAGAIN;
     }
     proc->blocked++;
     (void)twini_proc_wait(proc, may_go_on, proc, NULL, TWINI_TARGET_ANY, INT64_MAX);

@@ -31,15 +31,6 @@ enum { UNSURE_NS = 50000 };
 
 /* ---- who sleeps ---------------------------------------------------------- */
 
-bool twini_any_parked(const struct twini_shared *shared)
-{
-    for (unsigned i = 0; i < (twini_numbers(shared) + 63) / 64; i++)
-        /* order: seq_cst; after the work was published: see the head of the file */
-        if (atomic_load_explicit(&shared->parked[i], memory_order_seq_cst))
-            return true;
-    return false;
-}
-
 unsigned twini_count_parked(const struct twini_shared *shared)
 {
     unsigned count = 0;
@@ -117,18 +108,6 @@ void twini_ring_all(struct twini_shared *shared)
         twini_doorbell_ring(&shared->worker[i].bell);
 }
 
-/* The submitter's first look, without a fence. */
-static bool nobody_parked(const struct twini_shared *shared)
-{
-    /* relaxed: who clears it looks again after a while */
-    if (!atomic_load_explicit(&shared->has_barrier, memory_order_relaxed))
-        return false;
-    /* order: none but the compiler's; who goes to sleep while we look has a barrier executed here
-     * before it looks for what we have submitted */
-    atomic_signal_fence(memory_order_seq_cst);
-    return !twini_any_parked(shared);
-}
-
 /* Rings one, who is from now on the one that is awake; if there is none to ring, then whoever goes
  * to sleep next takes the promise over. */
 static unsigned ring_next(struct twini_shared *shared)
@@ -143,10 +122,8 @@ static unsigned ring_next(struct twini_shared *shared)
     return twini_ring_workers(shared, 1);
 }
 
-unsigned twini_ring_for_call(struct twini_shared *shared, bool urgent)
+unsigned twini_ring_parked(struct twini_shared *shared, bool urgent)
 {
-    if (nobody_parked(shared))
-        return 0;
     /* order: seq_cst; tail was moved before, and who sleeps is read after it */
     atomic_thread_fence(memory_order_seq_cst);
     if (!twini_any_parked(shared) || twini_any_spinner(shared))
@@ -232,7 +209,7 @@ static bool nap(struct twini_worker *me)
 
 bool twini_make_submitter_fence(struct twini_shared *shared)
 {
-    /* relaxed, both: nobody_parked() tells why */
+    /* relaxed, both: twini_ring_for_call() tells why */
     if (!atomic_load_explicit(&shared->has_barrier, memory_order_relaxed) || twini_barrier())
         return true;
     atomic_store_explicit(&shared->has_barrier, false, memory_order_relaxed);

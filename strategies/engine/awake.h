@@ -19,9 +19,6 @@ unsigned twini_ring_due(struct twini_shared *shared, unsigned most);
 /* Wakes everybody, asleep or not: after a repair. */
 void twini_ring_all(struct twini_shared *shared);
 
-/* A call was submitted (tail was moved): wakes a worker, if one is due. urgent: the caller is about
- * to wait. Returns how many were woken. */
-unsigned twini_ring_for_call(struct twini_shared *shared, bool urgent);
 /* The worker has got something to do: if others counted on it to look for work, it wakes the next
  * one for what it leaves behind. */
 void twini_pass_on(struct twini_worker *me);
@@ -33,10 +30,35 @@ void twini_park(struct twini_worker *me, bool (*still_idle)(struct twini_worker 
 bool twini_make_submitter_fence(struct twini_shared *shared);
 
 /* Whether a worker is (about to be) asleep, or spins for work. */
-bool twini_any_parked(const struct twini_shared *shared);
+static inline bool twini_any_parked(const struct twini_shared *shared)
+{
+    for (unsigned i = 0; i < (twini_numbers(shared) + 63) / 64; i++)
+        /* order: seq_cst; after the work was published: see the head of awake.c */
+        if (atomic_load_explicit(&shared->parked[i], memory_order_seq_cst))
+            return true;
+    return false;
+}
 unsigned twini_count_parked(const struct twini_shared *shared);
 bool twini_any_spinner(const struct twini_shared *shared);
 /* Whether a call waits that is in nobody's run. */
 bool twini_any_unclaimed(const struct twini_shared *shared);
+
+/* ---- after a submission -------------------------------------------------- */
+
+/* Somebody may be parked: the second look, behind a fence. */
+unsigned twini_ring_parked(struct twini_shared *shared, bool urgent);
+
+/* A call was submitted (tail was moved): wakes a worker, if one is due. urgent: the caller is about
+ * to wait. Returns how many were woken. */
+static inline unsigned twini_ring_for_call(struct twini_shared *shared, bool urgent)
+{
+    /* relaxed: who clears it looks again after a while */
+    if (!atomic_load_explicit(&shared->has_barrier, memory_order_relaxed))
+        return twini_ring_parked(shared, urgent);
+    /* order: none but the compiler's; who goes to sleep while we look has a barrier executed here
+     * before it looks for what we have submitted */
+    atomic_signal_fence(memory_order_seq_cst);
+    return twini_any_parked(shared) ? twini_ring_parked(shared, urgent) : 0;
+}
 
 #endif

@@ -8,30 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-int twini_future_init(struct twin_future *future, struct twin_pool *pool, size_t result_size)
-{
-    /* relaxed: nobody else knows the future yet */
-    atomic_store_explicit(&future->references, 2, memory_order_relaxed);
-    atomic_store_explicit(&future->state, TWIN_PENDING, memory_order_relaxed);
-    future->error = 0;
-    future->is_map = false;
-    future->strategy = pool->strategy;
-    future->pool = pool;
-    future->result_size = result_size;
-    atomic_store_explicit(&future->hooks, NULL, memory_order_relaxed);
-    atomic_store_explicit(&future->callbacks, 0, memory_order_relaxed);
-    future->result =
-        result_size > TWINI_INLINE_RESULT ? malloc(result_size) : future->inline_result;
-    return future->result ? 0 : TWIN_ENOMEM;
-}
-
-void twini_future_fini(struct twin_future *future)
-{
-    if (future->result != future->inline_result)
-        free(future->result);
-    future->result = NULL;
-}
-
 static bool move(struct twin_future *future, int *from, int to)
 {
     /* order: acq_rel; the winner sees what the submitter wrote, and the loser what the winner did
@@ -55,22 +31,6 @@ bool twini_future_try_cancel(struct twin_future *future)
         return false;
     twini_future_finish(future, TWIN_ECANCELLED, NULL);
     return true;
-}
-
-void twini_future_finish(struct twin_future *future, int error, const struct twin_failure *failure)
-{
-    future->error = error;
-    if (error)
-        future->failure = failure ? *failure : (struct twin_failure){.kind = TWIN_FAILURE_NONE};
-    int state = error == 0                 ? TWIN_SUCCEEDED
-                : error == TWIN_ECANCELLED ? TWIN_CANCELLED
-                                           : TWIN_FAILED;
-    /* relaxed: nobody else moves it now: see strategy->watch */
-    bool watched = atomic_load_explicit(&future->state, memory_order_relaxed) < 0;
-    /* order: release; pairs with acquire in twini_future_is_final(); publishes the outcome */
-    atomic_store_explicit(&future->state, state, memory_order_release);
-    if (watched)
-        twini_future_fire(future);
 }
 
 /* ---- hooks --------------------------------------------------------------- */
@@ -123,16 +83,7 @@ int twini_future_hook(struct twin_future *future, struct twini_hook *hook)
     return 0;
 }
 
-/* ---- references ---------------------------------------------------------- */
-
-void twini_future_drop(struct twin_future *future)
-{
-    /* order: acquire, acq_rel; all use of the future by others happens before it is freed. The look
-     * first spares the last holder a locked instruction: nobody else can reach it any more. */
-    if (atomic_load_explicit(&future->references, memory_order_acquire) == 1 ||
-        atomic_fetch_sub_explicit(&future->references, 1, memory_order_acq_rel) == 1)
-        future->strategy->free_future(future);
-}
+/* ---- waiting ------------------------------------------------------------- */
 
 bool twini_future_ready(void *arg)
 {
@@ -189,7 +140,7 @@ static int hand_over(struct twin_future *future, void *result)
     if (future->is_map)
         future->strategy->land(future);
     else if (result && future->result_size)
-        memcpy(result, future->result, future->result_size);
+        twini_copy(result, future->result, future->result_size);
     return 0;
 }
 

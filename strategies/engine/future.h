@@ -14,7 +14,11 @@
 #ifndef TWINI_FUTURE_H
 #define TWINI_FUTURE_H
 
+#include "engine/one_thread.h"
 #include "strategy.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 #define TWINI_INLINE_RESULT 32
 
@@ -45,18 +49,71 @@ struct twin_future {
     };
 };
 
+/* memcpy() of what is mostly one number: that without a call. */
+static inline void twini_copy(void *to, const void *from, size_t size)
+{
+    if (size == 8)
+        memcpy(to, from, 8);
+    else if (size == 4)
+        memcpy(to, from, 4);
+    else
+        memcpy(to, from, size);
+}
+
+/* What a call meets with on its way is inline: there are millions of them. */
+
 /* Initialises with two references, the owner's and the engine's. Returns 0 or TWIN_ENOMEM. */
-int twini_future_init(struct twin_future *future, struct twin_pool *pool, size_t result_size);
+static inline int twini_future_init(struct twin_future *future, struct twin_pool *pool,
+                                    size_t result_size)
+{
+    /* relaxed: nobody else knows the future yet */
+    atomic_store_explicit(&future->references, 2, memory_order_relaxed);
+    atomic_store_explicit(&future->state, TWIN_PENDING, memory_order_relaxed);
+    future->error = 0;
+    future->is_map = false;
+    future->strategy = pool->strategy;
+    future->pool = pool;
+    future->result_size = result_size;
+    atomic_store_explicit(&future->hooks, NULL, memory_order_relaxed);
+    atomic_store_explicit(&future->callbacks, 0, memory_order_relaxed);
+    future->result =
+        result_size > TWINI_INLINE_RESULT ? malloc(result_size) : future->inline_result;
+    return future->result ? 0 : TWIN_ENOMEM;
+}
+
 /* Frees what init allocated; the structure itself is the caller's. Zeroed is fine. */
-void twini_future_fini(struct twin_future *future);
+static inline void twini_future_fini(struct twin_future *future)
+{
+    if (future->result != future->inline_result)
+        free(future->result);
+    future->result = NULL;
+}
 
 /* PENDING -> RUNNING. Returns true for exactly one caller, and never after a cancel. */
 bool twini_future_start(struct twin_future *future);
 /* PENDING -> CANCELLED. Returns true if this call did it. */
 bool twini_future_try_cancel(struct twin_future *future);
+/* Closes the list of hooks and fires what is on it, first hooked first fired. */
+void twini_future_fire(struct twin_future *future);
 /* -> SUCCEEDED (error 0), CANCELLED (TWIN_ECANCELLED) or FAILED. The result is in place already.
  * failure may be NULL. */
-void twini_future_finish(struct twin_future *future, int error, const struct twin_failure *failure);
+static inline void twini_future_finish(struct twin_future *future, int error,
+                                       const struct twin_failure *failure)
+{
+    future->error = error;
+    if (error)
+        future->failure = failure ? *failure : (struct twin_failure){.kind = TWIN_FAILURE_NONE};
+    int state = error == 0                 ? TWIN_SUCCEEDED
+                : error == TWIN_ECANCELLED ? TWIN_CANCELLED
+                                           : TWIN_FAILED;
+    /* relaxed: nobody else moves it now: see strategy->watch */
+    bool watched = atomic_load_explicit(&future->state, memory_order_relaxed) < 0;
+    /* order: release; pairs with acquire in twini_future_is_final(); publishes the outcome */
+    atomic_store_explicit(&future->state, state, memory_order_release);
+    if (watched)
+        twini_future_fire(future);
+}
+
 /* Adds a reference. */
 static inline void twini_future_hold(struct twin_future *future)
 {
@@ -64,7 +121,18 @@ static inline void twini_future_hold(struct twin_future *future)
     atomic_fetch_add_explicit(&future->references, 1, memory_order_relaxed);
 }
 /* Drops one reference; the last one calls strategy->free_future(). */
-void twini_future_drop(struct twin_future *future);
+static inline void twini_future_drop(struct twin_future *future)
+{
+    /* order: acquire, acq_rel; all use of the future by others happens before it is freed. The looks
+     * first spare a locked instruction: to the last holder, for nobody else can reach it any more, and
+     * where there is no other thread. */
+    unsigned held = atomic_load_explicit(&future->references, memory_order_acquire);
+    if (held > 1 && twini_has_one_thread())
+        atomic_store_explicit(&future->references, held - 1, memory_order_relaxed);
+    else if (held == 1 ||
+             atomic_fetch_sub_explicit(&future->references, 1, memory_order_acq_rel) == 1)
+        future->strategy->free_future(future);
+}
 
 static inline bool twini_future_is_final(const struct twin_future *future)
 {
@@ -78,7 +146,4 @@ bool twini_future_ready(void *future);
 /* Hooks on, behind earlier hooks. Returns 0: it will fire; TWIN_EDONE: there is an outcome already,
  * and no earlier hook that has yet to fire; or why the backend refuses the calling thread. */
 int twini_future_hook(struct twin_future *future, struct twini_hook *hook);
-/* Closes the list and fires what is on it, first hooked first fired. */
-void twini_future_fire(struct twin_future *future);
-
 #endif

@@ -186,26 +186,46 @@ int twini_proc_resize(struct twin_pool *pool, unsigned workers)
 
 /* ---- futures ------------------------------------------------------------- */
 
-void *twini_proc_future_new(struct twin_pool *pool, size_t size, size_t result_size)
+static void free_memory(struct twini_proc_future *future)
 {
-    struct twini_proc_future *future = malloc(size);
+    if (future->reuse)
+        twini_reuse_put(future->reuse, future);
+    else if (!future->on_stack)
+        free(future);
+}
+
+static struct twini_proc_future *init_future(struct twini_proc_future *future,
+                                             struct twin_pool *pool, struct twini_reuse *reuse,
+                                             size_t result_size)
+{
     if (!future)
         return NULL;
     future->on_stack = false;
     future->block = NULL;
+    future->reuse = reuse;
     if (twini_future_init(&future->base, pool, result_size)) {
-        free(future);
+        free_memory(future);
         return NULL;
     }
     return future;
+}
+
+struct twini_proc_future *twini_proc_call_future(struct twini_proc *proc, size_t result_size)
+{
+    return init_future(twini_reuse_get(proc->reuse), proc->pool, proc->reuse, result_size);
+}
+
+struct twini_map_future *twini_proc_map_future(struct twin_pool *pool)
+{
+    struct twini_map_future *future = malloc(sizeof *future);
+    return future && init_future(&future->proc, pool, NULL, 0) ? future : NULL;
 }
 
 void twini_proc_free_future(struct twin_future *base)
 {
     struct twini_proc_future *future = (struct twini_proc_future *)base;
     twini_future_fini(base);
-    if (!future->on_stack)
-        free(future);
+    free_memory(future);
 }
 
 void twini_proc_look(struct twin_future *future)

@@ -11,6 +11,7 @@
 #include "engine/arena.h"
 #include "engine/future.h"
 #include "engine/plan.h"
+#include "engine/reuse.h"
 #include "engine/shared.h"
 
 struct twini_proc;
@@ -33,9 +34,10 @@ extern const struct twini_carrier twini_process_carrier, twini_thread_carrier;
 /* Of a call. A program may hold a million: two cache lines of malloc's. */
 struct twini_proc_future {
     struct twin_future base;
-    bool on_stack; /* its memory is the caller's: apply */
     uint32_t line; /* of map_async the slot */
+    bool on_stack; /* its memory is the caller's: apply */
     void *block;   /* of the arena: context, item, result that did not fit inline; or NULL */
+    struct twini_reuse *reuse; /* where its memory is from; NULL: malloc */
 };
 
 /* Of map_async. */
@@ -63,6 +65,7 @@ struct twini_proc {
 
     uint64_t *in_use;                   /* bit: the line holds a call that was not collected */
     struct twini_proc_future **futures; /* whose call it is */
+    struct twini_reuse *reuse;          /* for futures of calls */
     uint64_t oldest, tail;              /* positions: none in use is below; the next one */
     size_t in_flight;                   /* calls without an outcome */
     unsigned blocked;                   /* threads that wait for a place: admission.c */
@@ -117,10 +120,37 @@ void twini_proc_collect(struct twini_proc *proc);
 
 /* ---- admission.c --------------------------------------------------------- */
 
+static inline bool twini_proc_has_place(const struct twini_proc *proc)
+{
+    return proc->in_flight < proc->pool->options.max_pending;
+}
+
+/* For a submission: takes the lock, unless this is the only thread and will not have to wait. A tenth of
+ * what a submission costs otherwise. Returns whether it was taken. */
+static inline bool twini_proc_enter(struct twini_proc *proc)
+{
+    if (twini_has_one_thread() && twini_proc_has_place(proc))
+        return false;
+    pthread_mutex_lock(&proc->lock);
+    return true;
+}
+
+static inline void twini_proc_leave(struct twini_proc *proc, bool locked)
+{
+    if (locked)
+        pthread_mutex_unlock(&proc->lock);
+}
+
+/* There was no place, or no worker. */
+int twini_proc_admit_late(struct twini_proc *proc, bool may_wait);
+
 /* Before a submit, lock held: waits until fewer than max_pending calls are in flight, or returns
  * TWIN_EAGAIN. Returns 0; TWIN_ECLOSED shut down meanwhile: the pool is not to be touched once the
  * lock is dropped; TWIN_EWORKER the pool is broken. */
-int twini_proc_admit(struct twini_proc *proc, bool may_wait);
+static inline int twini_proc_admit(struct twini_proc *proc, bool may_wait)
+{
+    return !proc->broken && twini_proc_has_place(proc) ? 0 : twini_proc_admit_late(proc, may_wait);
+}
 /* For the end, lock held: sends home all who wait for a place. */
 void twini_proc_dismiss(struct twini_proc *proc);
 
@@ -131,9 +161,9 @@ void twini_proc_want(struct twini_proc *proc, uint32_t count);
 
 /* ---- futures ------------------------------------------------------------- */
 
-/* Of size bytes, one of the two above; what is a map's alone is the caller's to set. NULL: no
- * memory. */
-void *twini_proc_future_new(struct twin_pool *pool, size_t size, size_t result_size);
+/* A future of a call, lock held; of a map, whose own part is the caller's to set. NULL: no memory. */
+struct twini_proc_future *twini_proc_call_future(struct twini_proc *proc, size_t result_size);
+struct twini_map_future *twini_proc_map_future(struct twin_pool *pool);
 /* strategy->look, wait, cancel, land, free_future, cancel_pending, scope: the same for every proc
  * file. */
 void twini_proc_look(struct twin_future *future);

@@ -20,13 +20,15 @@ int twini_submit_init(struct twini_proc *proc)
     size_t lines = (size_t)proc->shared->call_mask + 1;
     proc->in_use = calloc((lines + 63) / 64, sizeof *proc->in_use);
     proc->futures = malloc(lines * sizeof(struct twini_proc_future *));
-    return proc->in_use && proc->futures ? 0 : TWIN_ENOMEM;
+    proc->reuse = twini_reuse_open(sizeof(struct twini_proc_future));
+    return proc->in_use && proc->futures && proc->reuse ? 0 : TWIN_ENOMEM;
 }
 
 void twini_submit_fini(struct twini_proc *proc)
 {
     free(proc->in_use);
     free(proc->futures);
+    twini_reuse_close(proc->reuse);
 }
 
 static bool is_in_use(const struct twini_proc *proc, uint32_t line)
@@ -107,7 +109,7 @@ static int write_call(struct twini_proc *proc, struct twini_call *to, const stru
     to->is_away = false;
     to->result_offset = (uint16_t)(call->result_size ? result_at : 0);
     if (call->item_size)
-        memcpy(to->u.bytes, call->item, call->item_size);
+        twini_copy(to->u.bytes, call->item, call->item_size);
     return 0;
 }
 
@@ -186,7 +188,7 @@ static void deliver(struct twini_proc *proc, uint32_t line, unsigned state)
     bool succeeded = state == TWINI_CALL_DONE && call->code == 0;
     int error = succeeded ? 0 : outcome(call, state, &failure);
     if (succeeded && future->base.result_size)
-        memcpy(future->base.result, twini_call_result(call), future->base.result_size);
+        twini_copy(future->base.result, twini_call_result(call), future->base.result_size);
     if (future->block) {
         twini_arena_recycle(proc->pool->arena, future->block);
         future->block = NULL;
