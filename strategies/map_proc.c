@@ -5,8 +5,7 @@
  * page, and each first touch of a page by a process costs about a microsecond: measured, three
  * times the time of the first map.) The protocol of the ranges is in engine/range.h.
  *
- * Memory in place is used where it is. Anything else is copied through the arena in windows, so
- * that staging needs little memory and what is copied is still in a cache when it is used. */
+ * Memory in place is used where it is. Anything else is copied through the arena: engine/map_stage.c. */
 #include "map_proc.h"
 #include "engine/awake.h"
 #include "engine/call.h"
@@ -19,9 +18,6 @@
 #include "engine/worker.h"
 
 #include <sched.h>
-#include <string.h>
-
-static const size_t window_bytes = (size_t)8 << 20;
 
 /* ---- claim, run ---------------------------------------------------------- */
 
@@ -100,7 +96,7 @@ static bool steal(struct twini_worker *me, unsigned number, struct twini_pace *p
         if (twini_range_steal(shared, number, me->number,
                               twini_theft_share(pace, owner_ns, cost_ns)))
             break;
-        if (left == 0 || twini_call_is_next(shared))
+        if (left == 0 || twini_any_unclaimed(shared))
             return false;
         (void)sched_yield();
     }
@@ -150,14 +146,6 @@ static bool work_in_slot(struct twini_worker *me, unsigned number)
     return worked;
 }
 
-static bool has_ended(struct twini_shared *shared, unsigned number)
-{
-    for (unsigned w = 0; w < twini_width(&shared->maps[number]); w++)
-        if (!twini_range_is_over(twini_range_of(shared, number, w)))
-            return false;
-    return true;
-}
-
 bool twini_map_work(struct twini_worker *me)
 {
     struct twini_shared *shared = me->shared;
@@ -169,7 +157,7 @@ bool twini_map_work(struct twini_worker *me)
         if (twini_ranges_left(shared, number, &owners) == 0)
             continue;
         bool worked = work_in_slot(me, number);
-        if (has_ended(shared, number))
+        if (twini_ranges_are_over(shared, number))
             twini_ring_caller(shared, TWINI_TARGET_MAP(number));
         if (worked)
             return true;
@@ -235,6 +223,7 @@ int twini_map_begin(struct twini_proc *proc, const struct twin_map *map,
     slot->left_at_beat =
         plan.chunks > dealt ? plan.chunks - dealt : 0; /* each has begun with one */
     atomic_store_explicit(&slot->spare, workers - dealt, memory_order_relaxed);
+    proc->beat_ns = twini_now_ns(); /* it has a whole one to end a chunk */
     for (unsigned w = 0; w < workers; w++)
         twini_range_open(twini_range_of(shared, number, w),
                          twini_plan_part(plan.chunks, dealt, w < dealt ? w : dealt),
@@ -287,7 +276,7 @@ unsigned twini_map_beat(struct twini_proc *proc)
 
 bool twini_map_has_ended(struct twini_proc *proc, unsigned number)
 {
-    return has_ended(proc->shared, number);
+    return twini_ranges_are_over(proc->shared, number);
 }
 
 int twini_map_end(struct twini_proc *proc, unsigned number, struct twin_failure *failure)
@@ -333,9 +322,7 @@ static bool slot_ready(void *arg)
     return wait->proc->broken || twini_map_has_ended(wait->proc, wait->slot);
 }
 
-/* One map of memory that workers see, from begin to end. */
-static int run_map(struct twini_proc *proc, const struct twin_map *map,
-                   struct twin_failure *failure)
+int twini_map_run(struct twini_proc *proc, const struct twin_map *map, struct twin_failure *failure)
 {
     struct slot_wait wait = {.proc = proc};
     int error = twini_map_begin(proc, map, NULL, true, &wait.slot);
@@ -351,108 +338,16 @@ static int run_map(struct twini_proc *proc, const struct twin_map *map,
     return TWIN_EWORKER;
 }
 
-/* ---- staging ------------------------------------------------------------- */
-
-static bool is_in_place(struct twini_proc *proc, const void *start, size_t bytes)
-{
-    return twini_arena_holds(proc->pool->arena, start, bytes);
-}
-
-/* A buffer for windows: the one that the last map left, if it is large enough. While it is ours no
- * other thread sees it. */
-static void *get_stage(struct twini_proc *proc, size_t bytes, size_t *size)
-{
-    void *stage = proc->stage;
-    *size = proc->stage_size;
-    proc->stage = NULL;
-    proc->stage_size = 0;
-    if (*size >= bytes)
-        return stage;
-    twini_arena_free(proc->pool->arena, stage);
-    *size = bytes;
-    return twini_arena_alloc_dirty(proc->pool->arena, bytes);
-}
-
-static void put_stage(struct twini_proc *proc, void *stage, size_t size)
-{
-    twini_arena_free(proc->pool->arena, proc->stage);
-    proc->stage = stage;
-    proc->stage_size = size;
-}
-
-static size_t align64(size_t bytes)
-{
-    return (bytes + 63) & ~(size_t)63;
-}
-
-static int run_windows(struct twini_proc *proc, const struct twin_map *map, const void *context,
-                       bool stage_items, bool stage_results, struct twin_failure *failure)
-{
-    size_t each = map->item_size * stage_items + map->result_size * stage_results;
-    size_t chunk =
-        twini_plan_make(map->count, map->chunk, proc->pool->options.workers, TWINI_MOST_CHUNKS)
-            .chunk;
-    size_t window = window_bytes / each / chunk * chunk;
-    if (window < chunk * proc->pool->options.workers) /* each worker one chunk at least */
-        window = chunk * proc->pool->options.workers;
-    if (window > map->count)
-        window = map->count;
-    size_t items_bytes = align64(window * map->item_size * stage_items);
-    size_t stage_size;
-    char *stage =
-        get_stage(proc, items_bytes + window * map->result_size * stage_results, &stage_size);
-    if (!stage)
-        return TWIN_ENOMEM;
-    int error = 0;
-    for (size_t first = 0; first < map->count && !error; first += window) {
-        struct twin_map part = *map;
-        part.context = context;
-        part.chunk = chunk;
-        part.count = map->count - first < window ? map->count - first : window;
-        const char *items = (const char *)map->items + first * map->item_size;
-        char *results = (char *)map->results + first * map->result_size;
-        part.items = stage_items ? stage : items;
-        part.results = stage_results ? stage + items_bytes : results;
-        if (stage_items)
-            memcpy(stage, items, part.count * map->item_size);
-        error = run_map(proc, &part, failure);
-        failure->index += first;
-        if (stage_results && !error)
-            memcpy(results, part.results, part.count * map->result_size);
-        proc->staged_bytes += part.count * each;
-    }
-    put_stage(proc, stage, stage_size);
-    return error;
-}
-
-int twini_map_copy_context(struct twini_proc *proc, const struct twin_map *map,
-                           const void **context)
-{
-    *context = map->context;
-    if (map->context_size == 0)
-        return 0;
-    void *copy = twini_arena_alloc_dirty(proc->pool->arena, map->context_size);
-    *context = copy; /* with NULL there is nothing to free; what the caller gave is his */
-    if (!copy)
-        return TWIN_ENOMEM;
-    proc->staged_bytes += map->context_size;
-    memcpy(copy, map->context, map->context_size);
-    return 0;
-}
-
 int twini_map_proc(struct twin_pool *pool, const struct twin_map *map)
 {
     struct twini_proc *proc = twini_proc_of(pool);
     struct twin_failure failure = {.kind = TWIN_FAILURE_NONE};
     pthread_mutex_lock(&proc->lock);
-    bool stage_items = !is_in_place(proc, map->items, map->count * map->item_size);
-    bool stage_results = !is_in_place(proc, map->results, map->count * map->result_size);
     struct twin_map seen = *map;
     int error = twini_map_copy_context(proc, map, &seen.context);
     if (!error)
-        error = stage_items || stage_results
-                    ? run_windows(proc, map, seen.context, stage_items, stage_results, &failure)
-                    : run_map(proc, &seen, &failure);
+        error = twini_map_is_in_place(proc, map) ? twini_map_run(proc, &seen, &failure)
+                                                 : twini_map_by_windows(proc, &seen, &failure);
     if (map->context_size)
         twini_arena_free(proc->pool->arena, (void *)seen.context);
     pthread_mutex_unlock(&proc->lock);

@@ -18,6 +18,14 @@ bool twini_map_has_ended(struct twini_proc *proc, unsigned slot);
 /* The outcome of a map that has ended; the slot is free again. */
 int twini_map_end(struct twini_proc *proc, unsigned slot, struct twin_failure *failure);
 
+/* A map from begin to end: of memory that workers see; of other memory, in windows. Return 0 or why it
+ * failed, and *failure. */
+int twini_map_run(struct twini_proc *proc, const struct twin_map *map,
+                  struct twin_failure *failure);
+int twini_map_by_windows(struct twini_proc *proc, const struct twin_map *map,
+                         struct twin_failure *failure);
+bool twini_map_is_in_place(struct twini_proc *proc, const struct twin_map *map);
+
 /* Copies the context into the arena if the map says so. Returns 0 or TWIN_ENOMEM. */
 int twini_map_copy_context(struct twini_proc *proc, const struct twin_map *map,
                            const void **context);

@@ -46,7 +46,8 @@ Test(engine_reuse, lets_blocks_outlive_it)
 /* What the threads put back while one gets, and closes. */
 struct shelf {
     struct twini_reuse *reuse;
-    void *_Atomic blocks[BLOCKS];
+    void *_Atomic blocks[BLOCKS]; /* each with its index in it */
+    atomic_bool spoilt;           /* somebody else has had a block that was out */
 };
 
 static void *put_a_part(void *argument)
@@ -54,8 +55,11 @@ static void *put_a_part(void *argument)
     struct shelf *shelf = argument;
     for (size_t i = 0; i < BLOCKS; i++) {
         void *block = atomic_exchange(&shelf->blocks[i], NULL);
-        if (block)
-            twini_reuse_put(shelf->reuse, block);
+        if (!block)
+            continue;
+        if (memcmp(block, &i, sizeof i) != 0)
+            atomic_store(&shelf->spoilt, true);
+        twini_reuse_put(shelf->reuse, block);
     }
     return NULL;
 }
@@ -71,12 +75,13 @@ Test(engine_reuse, takes_blocks_from_any_thread)
         for (size_t i = 0; i < BLOCKS; i++) {
             void *block = twini_reuse_get(shelf.reuse);
             cr_assert_not_null(block);
-            memset(block, round, SIZE); /* nobody else has it */
+            memcpy(block, &i, sizeof i);
             atomic_store(&shelf.blocks[i], block);
         }
         twini_reuse_close(shelf.reuse); /* some are still out, and being put */
         put_a_part(&shelf);
         for (int i = 0; i < THREADS; i++)
             cr_assert_eq(pthread_join(threads[i], NULL), 0);
+        cr_assert(!atomic_load(&shelf.spoilt));
     }
 }

@@ -76,7 +76,8 @@ Test(engine_theft, learns_what_pages_cost)
     double guess = twini_populate_ns(BYTES);
     twini_populate(pages, BYTES, 0);
     double learnt = twini_populate_ns(BYTES);
-    cr_assert(guess > 0 && learnt > 0 && learnt != guess);
+    cr_assert(learnt > 0 && learnt < 64.0 * 50000 && learnt != guess, "%g after %g", learnt, guess);
+    cr_assert_float_eq(twini_populate_ns(2 * BYTES), 2 * learnt, 1e-3);
     twini_populate(pages, BYTES, 0); /* has them */
     cr_assert_eq(twini_populate_ns(BYTES), learnt);
     munmap(pages, BYTES);
@@ -167,6 +168,17 @@ Test(engine_spare, wakes_them_when_nothing_ends_for_a_heartbeat)
     cr_assert_eq(twini_spare_beat(shared, 0), 0); /* two have ended, or one of each of two */
     cr_assert_eq(twini_spare_beat(shared, 0), 2);
     cr_assert_eq(twini_spare_beat(shared, 0), 0); /* once */
+    close_with_spare(shared);
+}
+
+Test(engine_spare, lets_them_sleep_when_none_is_left)
+{
+    struct twini_shared *shared = open_with_spare();
+    shared->maps[0].left_at_beat = 0;
+    for (unsigned w = 0; w < 2; w++)
+        twini_range_drop(twini_range_of(shared, 0, w));
+    cr_assert_eq(twini_spare_beat(shared, 0), 0);
+    cr_assert(twini_spare_any(&shared->maps[0]));
     close_with_spare(shared);
 }
 

@@ -1,5 +1,5 @@
-/* one_thread.h: whether this process has no other thread, so that nothing needs a locked instruction. Threads are
- * started by this one, so the answer holds until it returns to its caller. */
+/* one_thread.h: whether this process has no other thread, so that nothing needs a locked instruction.
+ * Threads are started by this one, so the answer holds until it returns to its caller. */
 #ifndef TWINI_ONE_THREAD_H
 #define TWINI_ONE_THREAD_H
 

@@ -31,7 +31,7 @@ struct twini_carrier {
 };
 extern const struct twini_carrier twini_process_carrier, twini_thread_carrier;
 
-/* Of a call. A program may hold a million: two cache lines of malloc's. */
+/* Of a call. A program may hold a million. */
 struct twini_proc_future {
     struct twin_future base;
     uint32_t line; /* of map_async the slot */
@@ -74,6 +74,7 @@ struct twini_proc {
     struct twini_map_future *map_future[TWINI_MAP_SLOTS]; /* of map_async */
     uint64_t wakes, caller_parks, staged_bytes;
     int64_t waited_ns; /* when a caller last spun for a call */
+    int64_t beat_ns;   /* the last heartbeat of one that slept, or when a map began after it */
     size_t last_chunk;
     void *stage; /* kept between maps of private memory */
     size_t stage_size;
@@ -125,8 +126,8 @@ static inline bool twini_proc_has_place(const struct twini_proc *proc)
     return proc->in_flight < proc->pool->options.max_pending;
 }
 
-/* For a submission: takes the lock, unless this is the only thread and will not have to wait. A tenth of
- * what a submission costs otherwise. Returns whether it was taken. */
+/* For a submission: takes the lock, unless this is the only thread and will not have to wait (a tenth of
+ * what a submission costs). Either is meant where  lock held  is said. Returns whether it was taken. */
 static inline bool twini_proc_enter(struct twini_proc *proc)
 {
     if (twini_has_one_thread() && twini_proc_has_place(proc))

@@ -87,6 +87,20 @@ static void collect_for(struct twini_proc *proc, const struct twini_proc_future 
     }
 }
 
+/* Whoever was to wake others, or spins for them, may have been stopped; and a map may not get on, whatever
+ * else the caller is rung for meanwhile. */
+static void beat(struct twini_proc *proc, bool rung)
+{
+    struct twini_shared *shared = proc->shared;
+    if (!rung && twini_any_unclaimed(shared))
+        proc->wakes += twini_ring_workers(shared, 1);
+    int64_t now_ns = twini_now_ns();
+    if (now_ns - proc->beat_ns < heartbeat_ns)
+        return;
+    proc->beat_ns = now_ns;
+    proc->wakes += twini_ring_due(shared, TWINI_MOST_WORKERS) + twini_map_beat(proc);
+}
+
 /* Sleeps until rung, the deadline or the next heartbeat. Lock held at entry and at return. */
 static void doze(struct twini_proc *proc, bool (*ready)(void *), void *arg,
                  const struct twini_proc_future *only, uint64_t target, int64_t deadline_ns)
@@ -98,14 +112,13 @@ static void doze(struct twini_proc *proc, bool (*ready)(void *), void *arg,
     atomic_store_explicit(&shared->target, target, memory_order_seq_cst);
     collect_for(proc, only, true);
     if (!ready || !ready(arg)) {
-        int64_t beat = twini_now_ns() + heartbeat_ns;
+        int64_t next_ns = twini_now_ns() + heartbeat_ns;
         proc->caller_parks++;
         pthread_mutex_unlock(&proc->lock);
-        bool rung = twini_doorbell_wait(&shared->bell, beat < deadline_ns ? beat : deadline_ns);
+        bool rung =
+            twini_doorbell_wait(&shared->bell, next_ns < deadline_ns ? next_ns : deadline_ns);
         pthread_mutex_lock(&proc->lock);
-        if (!rung) /* whoever was to wake others, or spins for them, may have been stopped */
-            proc->wakes += twini_ring_due(shared, TWINI_MOST_WORKERS) + twini_map_beat(proc) +
-                           (twini_any_unclaimed(shared) ? twini_ring_workers(shared, 1) : 0);
+        beat(proc, rung);
         if (!rung && !proc->broken && !proc->carrier->alive(proc))
             twini_proc_break(proc);
     }
@@ -129,14 +142,14 @@ static void follow(struct twini_proc *proc, int64_t deadline_ns)
 {
     uint64_t target = atomic_load_explicit(&proc->shared->target, memory_order_relaxed);
     while (target && target != TWINI_TARGET_ANY &&
-           /* order: seq_cst; as in lead(): the next look decides */
+           /* order: seq_cst; as in doze(): the next look decides */
            !atomic_compare_exchange_weak_explicit(&proc->shared->target, &target, TWINI_TARGET_ANY,
                                                   memory_order_seq_cst, memory_order_relaxed)) {
     }
-    int64_t beat = twini_now_ns() + heartbeat_ns;
-    if (beat > deadline_ns)
-        beat = deadline_ns;
-    struct timespec until = {.tv_sec = beat / 1000000000, .tv_nsec = beat % 1000000000};
+    int64_t next_ns = twini_now_ns() + heartbeat_ns;
+    if (next_ns > deadline_ns)
+        next_ns = deadline_ns;
+    struct timespec until = {.tv_sec = next_ns / 1000000000, .tv_nsec = next_ns % 1000000000};
     (void)pthread_cond_clockwait(&proc->follower, &proc->lock, CLOCK_MONOTONIC, &until);
 }
 

@@ -62,10 +62,28 @@ void twini_range_open(struct twini_range *range, size_t first, size_t end)
     atomic_store_explicit(&range->word, pack(w), memory_order_seq_cst);
 }
 
-bool twini_range_is_over(const struct twini_range *range)
+static uint32_t thefts(const struct twini_shared *shared, unsigned slot)
 {
-    struct twini_range_word w = look(range);
-    return w.state == TWINI_RANGE_CLOSED || (w.state == TWINI_RANGE_IDLE && is_empty(w));
+    /* order: seq_cst; see range.h, and the head of the file */
+    return atomic_load_explicit(&shared->maps[slot].thefts, memory_order_seq_cst);
+}
+
+static bool is_over(struct twini_range_word w)
+{
+    return w.state == TWINI_RANGE_CLOSED ||
+           (w.state == TWINI_RANGE_IDLE && is_empty(w) && w.thief == 0);
+}
+
+bool twini_ranges_are_over(struct twini_shared *shared, unsigned slot)
+{
+    uint32_t before;
+    do {
+        before = thefts(shared, slot);
+        for (unsigned w = 0; w < twini_width(&shared->maps[slot]); w++)
+            if (!is_over(look(twini_range_of(shared, slot, w))))
+                return false;
+    } while (thefts(shared, slot) != before);
+    return true;
 }
 
 bool twini_range_close(struct twini_range *range)
@@ -90,13 +108,17 @@ void twini_range_drop(struct twini_range *range)
 
 size_t twini_ranges_left(struct twini_shared *shared, unsigned slot, size_t *owners)
 {
-    size_t left = 0;
-    *owners = 0;
-    for (unsigned w = 0; w < twini_width(&shared->maps[slot]); w++) {
-        struct twini_range_word word = look(twini_range_of(shared, slot, w));
-        left += word.end - word.next;
-        *owners += !is_empty(word);
-    }
+    uint32_t before;
+    size_t left;
+    do {
+        before = thefts(shared, slot);
+        left = *owners = 0;
+        for (unsigned w = 0; w < twini_width(&shared->maps[slot]); w++) {
+            struct twini_range_word word = look(twini_range_of(shared, slot, w));
+            left += word.end - word.next + (word.thief != 0);
+            *owners += !is_empty(word);
+        }
+    } while (left == 0 && thefts(shared, slot) != before);
     return left;
 }
 
@@ -181,6 +203,8 @@ bool twini_range_steal(struct twini_shared *shared, unsigned slot, unsigned me, 
             if (move(victim, &w, to)) {
                 TWINI_FAULT("stolen");
                 land(own, to.end, w.end, TWINI_RANGE_IN);
+                /* order: seq_cst; between landing and release: see range.h */
+                atomic_fetch_add_explicit(&shared->maps[slot].thefts, 1, memory_order_seq_cst);
                 TWINI_FAULT("landed");
                 release_victim(victim);
                 return true;
@@ -244,6 +268,8 @@ static void end_theft(struct twini_shared *shared, unsigned slot, unsigned dead)
         uint64_t note = atomic_load_explicit(&own->stolen, memory_order_relaxed);
         if (is_empty(look(own)))
             land(own, (unsigned)(note >> 32), (unsigned)note, TWINI_RANGE_IN);
+        /* order: seq_cst; as in twini_range_steal() */
+        atomic_fetch_add_explicit(&shared->maps[slot].thefts, 1, memory_order_seq_cst);
         release_victim(victim);
     }
 }

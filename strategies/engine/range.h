@@ -18,7 +18,7 @@
  *
  * Hence, for a dead worker t: BUSY (STOPPED, OVERDUE) says which chunk is lost; a victim with thief t says that [m,e)
  * is on its way: landed if t's word is IN{m,e}, else still in t's note (stolen). Nothing lies in
- * between. A map has ended when every range is IDLE{}: nobody is inside who could still hold or
+ * between. A map has ended when every range is IDLE{} without a thief: nobody is inside who could still hold or
  * take chunks. Between maps ranges are CLOSED, so a worker that slept over one cannot enter the
  * next half-way. */
 #ifndef TWINI_RANGE_H
@@ -56,12 +56,18 @@ static inline void twini_map_lower(struct twini_map_slot *slot, size_t item)
 void twini_range_open(struct twini_range *range, size_t first, size_t end);
 /* The caller: IDLE{} -> CLOSED. False: its worker is inside (again), or chunks are left. */
 bool twini_range_close(struct twini_range *range);
-bool twini_range_is_over(const struct twini_range *range); /* IDLE{} */
+/* The map has ended. */
+bool twini_ranges_are_over(struct twini_shared *shared, unsigned slot);
 /* The caller, when no worker is left: drops what is left. */
 void twini_range_drop(struct twini_range *range);
 
-/* How many chunks of a map wait to be run, and how many owners have some. Some may be on their way to a
- * thief, who will leave the rest of them to others: so no worker goes to sleep before there are none. */
+/* Both look at one range after the other, while thieves carry chunks from one to another. Whoever looked at
+ * the thief's range before they arrived, and at the victim's after they had left, has seen them in neither:
+ * then the victim's range says that its thief is not done, or the count of thefts has changed, and all are
+ * looked at again. */
+
+/* How many chunks of a map wait to be run, and how many owners have some. No worker goes to sleep before
+ * there are none: a thief may leave the rest of what it took to others. */
 size_t twini_ranges_left(struct twini_shared *shared, unsigned slot, size_t *owners);
 
 /* The worker: enters its range. True: *chunk is to be run now, or is SIZE_MAX: entered to steal. */

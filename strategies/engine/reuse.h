@@ -1,7 +1,8 @@
 /* reuse.h: memory for futures, used again and again.
  *
  * malloc and free were a quarter of the instructions of apply_async. So a pool keeps what its futures took:
- * one thread at a time gets (the pool's lock), any thread puts. A future may outlive its pool: after
+ * one thread at a time gets (the pool's lock), any thread puts; what its largest crowd took stays until
+ * close. A future may outlive its pool: after
  * close what is still out is freed when it is put, and the last of it takes the keeper along.
  *
  * put() pushes onto a list by compare-and-swap; get() takes that list as a whole, so no block can come back

@@ -125,6 +125,7 @@ struct twini_map_slot {
     /* writers: workers and supervisor, by compare-and-swap downwards: items at or above it need not
      * be computed any more. SIZE_MAX: none has failed. 0: give up. */
     alignas(TWINI_LINE) _Atomic size_t lowest_failed;
+    _Atomic uint32_t thefts; /* counts those that have arrived: range.h; writers: thieves */
     _Atomic unsigned
         spare; /* workers that were not woken for it: spare.h; whoever wakes them clears it */
     _Atomic int64_t

@@ -61,6 +61,8 @@ unsigned twini_spare_beat(struct twini_shared *shared, unsigned number)
     if (!twini_spare_any(slot))
         return 0;
     size_t owners, left = twini_ranges_left(shared, number, &owners);
+    if (left == 0) /* what runs is all there is to do */
+        return 0;
     bool goes_on = left < slot->left_at_beat;
     slot->left_at_beat = left;
     return goes_on ? 0 : wake(shared, slot);

@@ -3,8 +3,9 @@
  * A pool may have more workers than there are CPUs, for tasks that wait: for a disk, a peer, each other.
  * Tasks that only compute gain nothing from them, and to wake one costs as much as thousands of squares,
  * its pages more. So a map that somebody waits for is dealt to as many workers as there are CPUs, and the
- * others stay asleep while these compute: until one finds that it has been off its CPU for more than half
- * of its time, or the caller that no chunk has ended for a heartbeat. Then all are woken, and steal. */
+ * others stay asleep while these compute: until one finds, behind a chunk, that it has waited, and was off its
+ * CPU for more than half of its time, or the caller that for a heartbeat no chunk was begun. Then all are
+ * woken, and steal. (Who is rung is whoever sleeps: a worker in a long call is made up for so.) */
 #ifndef TWINI_SPARE_H
 #define TWINI_SPARE_H
 
@@ -30,7 +31,7 @@ static inline bool twini_spare_any(const struct twini_map_slot *slot)
 void twini_spare_watch(struct twini_spare_watch *watch, const struct twini_map_slot *slot);
 void twini_spare_look(struct twini_spare_watch *watch, struct twini_shared *shared,
                       struct twini_map_slot *slot);
-/* The caller's heartbeat: wakes them if nothing has ended since the last. Returns how many were woken. */
+/* The caller's heartbeat: wakes them if chunks wait and none was begun since the last. Returns how many were woken. */
 unsigned twini_spare_beat(struct twini_shared *shared, unsigned slot);
 
 #endif

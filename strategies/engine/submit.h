@@ -1,5 +1,5 @@
 /* submit.h: the submitter's half of a call (call.h): write, publish, collect, take back. The lock of
- * struct twini_proc is held throughout. */
+ * struct twini_proc is held throughout (twini_proc_enter()). */
 #ifndef TWINI_SUBMIT_H
 #define TWINI_SUBMIT_H
 

@@ -241,8 +241,8 @@ int twin_pool_open(struct twin_pool **pool, const struct twin_pool_options *opti
 
 /* Applies the task (or kernel) to each item, and waits: the parallel form of
  * for (i < count) task(results + i, items + i). Under omp the caller is one of the workers; under
- * proc it sleeps, and of more workers than CPUs only as many run as there are CPUs, until tasks wait
- * for something: then all do, some milliseconds later at most.
+ * proc it sleeps, and of more workers than CPUs only as many run as there are CPUs, until tasks that
+ * wait most of their time, or a chunk that takes more than some milliseconds, show that more can.
  * Ownership:  items and results stay the caller's; arrays in place are used where they are.
  * Blocks:     until the last chunk is done.
  * Returns:    0; ETASK the lowest failing index is in twin_pool_failure(), the same on both
