@@ -5,11 +5,12 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 
 enum { SIZE = 120, THREADS = 4, BLOCKS = 20000 };
 
-Test(engine_reuse, gives_back_what_was_put_last)
+Test(engine_reuse, gives_back_what_was_put_last, .timeout = 60)
 {
     struct twini_reuse *reuse = twini_reuse_open(SIZE);
     void *first = twini_reuse_get(reuse), *second = twini_reuse_get(reuse);
@@ -27,7 +28,7 @@ Test(engine_reuse, gives_back_what_was_put_last)
     twini_reuse_close(reuse);
 }
 
-Test(engine_reuse, lets_blocks_outlive_it)
+Test(engine_reuse, lets_blocks_outlive_it, .timeout = 60)
 {
     struct twini_reuse *reuse = twini_reuse_open(SIZE);
     void *blocks[3];
@@ -64,7 +65,7 @@ static void *put_a_part(void *argument)
     return NULL;
 }
 
-Test(engine_reuse, takes_blocks_from_any_thread)
+Test(engine_reuse, takes_blocks_from_any_thread, .timeout = 60)
 {
     static struct shelf shelf;
     for (int round = 0; round < 20; round++) {
