@@ -56,12 +56,10 @@ static inline void twini_map_lower(struct twini_map_slot *slot, size_t item)
 void twini_range_open(struct twini_range *range, size_t first, size_t end);
 /* The caller: IDLE{} -> CLOSED. False: its worker is inside (again), or chunks are left. */
 bool twini_range_close(struct twini_range *range);
-/* The map has ended. */
-bool twini_ranges_are_over(struct twini_shared *shared, unsigned slot);
 /* The caller, when no worker is left: drops what is left. */
 void twini_range_drop(struct twini_range *range);
 
-/* Both look at one range after the other, while thieves carry chunks from one to another. Whoever looked at
+/* These two look at one range after the other, while thieves carry chunks from one to another. Whoever looked at
  * the thief's range before they arrived, and at the victim's after they had left, has seen them in neither:
  * then the victim's range says that its thief is not done, or the count of thefts has changed, and all are
  * looked at again. */
@@ -69,6 +67,8 @@ void twini_range_drop(struct twini_range *range);
 /* How many chunks of a map wait to be run, and how many owners have some. No worker goes to sleep before
  * there are none: a thief may leave the rest of what it took to others. */
 size_t twini_ranges_left(struct twini_shared *shared, unsigned slot, size_t *owners);
+/* The map has ended. */
+bool twini_ranges_are_over(struct twini_shared *shared, unsigned slot);
 
 /* The worker: enters its range. True: *chunk is to be run now, or is SIZE_MAX: entered to steal. */
 bool twini_range_enter(struct twini_range *own, size_t *chunk);

@@ -2,8 +2,8 @@
  *
  * malloc and free were a quarter of the instructions of apply_async. So a pool keeps what its futures took:
  * one thread at a time gets (the pool's lock), any thread puts; what its largest crowd took stays until
- * close. A future may outlive its pool: after
- * close what is still out is freed when it is put, and the last of it takes the keeper along.
+ * close. A future may outlive its pool: after close what is still out is freed when it is put, and the last
+ * of it takes the keeper along.
  *
  * put() pushes onto a list by compare-and-swap; get() takes that list as a whole, so no block can come back
  * between a look at its next and the swap. close() exchanges the list for a mark; who finds the mark frees,

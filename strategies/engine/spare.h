@@ -31,7 +31,8 @@ static inline bool twini_spare_any(const struct twini_map_slot *slot)
 void twini_spare_watch(struct twini_spare_watch *watch, const struct twini_map_slot *slot);
 void twini_spare_look(struct twini_spare_watch *watch, struct twini_shared *shared,
                       struct twini_map_slot *slot);
-/* The caller's heartbeat: wakes them if chunks wait and none was begun since the last. Returns how many were woken. */
+/* The caller's heartbeat: wakes them if chunks wait and none was begun since the last. Returns how many
+ * were woken. */
 unsigned twini_spare_beat(struct twini_shared *shared, unsigned slot);
 
 #endif
