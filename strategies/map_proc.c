@@ -96,7 +96,7 @@ static bool steal(struct twini_worker *me, unsigned number, struct twini_pace *p
         if (twini_range_steal(shared, number, me->number,
                               twini_theft_share(pace, owner_ns, cost_ns)))
             break;
-        if (left == 0 || twini_any_unclaimed(shared))
+        if (left == 0 || twini_any_waiting(shared))
             return false;
         (void)sched_yield();
     }

@@ -162,6 +162,7 @@ static const char *explore(struct call_model model, const char *name)
 #define PARK   .sleeps = true
 #define NAP    .sleeps = true, .naps = true
 #define CALLER .caller_sleeps = true
+#define THREE  .workers = 2, .lines = 3, .in_flight = 3, .calls = 3
 
 static const struct {
     const char *name;
@@ -189,7 +190,8 @@ static const struct {
       RETRY,
       CALLER,
       .grain = COARSE}},
-    {"calls that meet", {TWO, .calls = 2, NAP, .spins = true, .meet = true}},
+    {"calls that meet", {TWO, .calls = 2, NAP, .spins = true, .meet = 1}},
+    {"calls that meet in a run", {THREE, NAP, .meet = 2, .grain = COARSE}},
 };
 
 Test(call_model, no_interleaving_loses_anything, .timeout = 300)
@@ -236,7 +238,8 @@ Test(call_model, lost_wakes_are_caught, .timeout = 300)
     CATCH(in_vain, NO_BARRIER, TWO, .calls = 1, PARK);
     CATCH(in_vain, SPINNER_OUTLIVES, TWO, .calls = 1, PARK, .spins = true, .crashes = 1,
           .grain = COARSE);
-    CATCH(in_vain, PASSES_NOTHING_ON, TWO, .calls = 2, NAP, .meet = true);
-    CATCH(in_vain, PROMISE_OUTLIVES, TWO, .calls = 2, NAP, .crashes = 1, .meet = true,
+    CATCH(in_vain, PASSES_NOTHING_ON, TWO, .calls = 2, NAP, .meet = 1);
+    CATCH(in_vain, RUN_NOT_TOLD_OF, THREE, NAP, .meet = 2, .grain = COARSE);
+    CATCH(in_vain, PROMISE_OUTLIVES, TWO, .calls = 2, NAP, .crashes = 1, .meet = 1,
           .grain = COARSE);
 }

@@ -35,7 +35,7 @@ unsigned twini_count_parked(const struct twini_shared *shared)
 {
     unsigned count = 0;
     for (unsigned i = 0; i < (twini_numbers(shared) + 63) / 64; i++)
-        /* relaxed: advice on how to wait, nothing depends on it */
+        /* order: seq_cst; after tail was read: call.c */
         count += (unsigned)__builtin_popcountll(
             atomic_load_explicit(&shared->parked[i], memory_order_relaxed));
     return count;
@@ -50,14 +50,38 @@ bool twini_any_spinner(const struct twini_shared *shared)
     return false;
 }
 
-bool twini_any_unclaimed(const struct twini_shared *shared)
+static bool waits_in(const struct twini_shared *shared, uint64_t at, uint64_t end)
 {
-    /* order: head relaxed, a hint; tail seq_cst, after the reader's own move of a word */
-    uint64_t at = atomic_load_explicit(&shared->head, memory_order_relaxed);
-    uint64_t tail = atomic_load_explicit(&shared->tail, memory_order_seq_cst);
-    for (; at < tail; at++)
+    for (; at < end; at++)
         if (twini_call_look(&shared->calls[at & shared->call_mask]).state == TWINI_CALL_WAITING)
             return true;
+    return false;
+}
+
+static bool waits_in_run(const struct twini_shared *shared, unsigned number)
+{
+    const struct twini_worker_block *block = &shared->worker[number];
+    /* relaxed, both: published by the swap of head, which we have read; a newer run is of calls that we
+     * have looked at, or that were submitted since */
+    uint64_t first = atomic_load_explicit(&block->run_first, memory_order_relaxed);
+    uint64_t end = atomic_load_explicit(&block->run_end, memory_order_relaxed);
+    return end <= first + TWINI_MOST_RUN && waits_in(shared, first, end);
+}
+
+bool twini_any_waiting(const struct twini_shared *shared)
+{
+    /* order: head acquire; the long runs before it were told of; tail seq_cst, after the reader's own
+     * move of a word */
+    uint64_t head = atomic_load_explicit(&shared->head, memory_order_acquire);
+    if (waits_in(shared, head, atomic_load_explicit(&shared->tail, memory_order_seq_cst)))
+        return true;
+    for (unsigned i = 0; i < (twini_numbers(shared) + 63) / 64; i++) {
+        /* order: acquire; pairs with twini_tell_of_run(); the run is readable */
+        uint64_t bits = atomic_load_explicit(&shared->long_runs[i], memory_order_acquire);
+        for (; bits; bits &= bits - 1)
+            if (waits_in_run(shared, i * 64 + (unsigned)__builtin_ctzll(bits)))
+                return true;
+    }
     return false;
 }
 
@@ -144,7 +168,7 @@ void twini_pass_on(struct twini_worker *me)
     /* order: seq_cst; before the look for more; pairs with the load in twini_ring_for_call(). It
      * may be the promise of another one: at worst somebody is rung too early. */
     atomic_store_explicit(&shared->awake, 0, memory_order_seq_cst);
-    if (twini_any_unclaimed(shared) && twini_any_parked(shared) && !twini_any_spinner(shared))
+    if (twini_any_waiting(shared) && twini_any_parked(shared) && !twini_any_spinner(shared))
         (void)ring_next(shared);
 }
 

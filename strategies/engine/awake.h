@@ -40,8 +40,9 @@ static inline bool twini_any_parked(const struct twini_shared *shared)
 }
 unsigned twini_count_parked(const struct twini_shared *shared);
 bool twini_any_spinner(const struct twini_shared *shared);
-/* Whether a call waits that is in nobody's run. */
-bool twini_any_unclaimed(const struct twini_shared *shared);
+/* Whether a call waits that a sleeper would have to be woken for: in nobody's run, or in the long run of
+ * somebody who may be busy with another. */
+bool twini_any_waiting(const struct twini_shared *shared);
 
 /* ---- after a submission -------------------------------------------------- */
 

@@ -43,14 +43,31 @@ static bool take(struct twini_worker *me, uint32_t line)
     return true;
 }
 
-/* Long runs only behind a long queue: 2 for each worker should be left. None at all while somebody
- * has nothing to do. */
-static uint64_t run_length(struct twini_shared *shared, uint64_t waiting)
+/* Tells those who look whether to wake somebody that calls may wait in our run, too; or that none do. Not
+ * told of are runs of one call, which is begun at once, and those that were taken when nobody slept: who
+ * went to sleep later has looked into them. */
+static void tell_of_run(struct twini_worker *me, bool is_long)
+{
+    _Atomic uint64_t *bits = &me->shared->long_runs[me->number / 64];
+    uint64_t bit = (uint64_t)1 << (me->number % 64);
+    if (me->told == is_long)
+        return;
+    me->told = is_long;
+    /* order: release; before the swap of head; pairs with acquire in twini_any_waiting() */
+    if (is_long)
+        atomic_fetch_or_explicit(bits, bit, memory_order_release);
+    else
+        atomic_fetch_and_explicit(bits, ~bit, memory_order_release);
+}
+
+/* Long runs only behind a long queue: 2 for each worker that is awake should be left. None at all while
+ * somebody spins, or sleeps though there is a CPU for him. */
+static uint64_t run_length(const struct twini_shared *shared, uint64_t waiting, uint64_t parked)
 {
     /* relaxed: advice */
-    uint64_t workers = atomic_load_explicit(&shared->wanted, memory_order_relaxed);
-    uint64_t length = waiting / (2 * workers + 1);
-    if (length <= 1 || twini_any_parked(shared) || twini_any_spinner(shared))
+    uint64_t awake = atomic_load_explicit(&shared->wanted, memory_order_relaxed) - parked;
+    uint64_t length = waiting / (2 * awake + 1);
+    if (length <= 1 || (parked && awake < shared->cpus) || twini_any_spinner(shared))
         return 1;
     return length < TWINI_MOST_RUN ? length : TWINI_MOST_RUN;
 }
@@ -68,11 +85,13 @@ static bool take_run(struct twini_worker *me)
         tail = atomic_load_explicit(&shared->tail, memory_order_acquire);
     }
     while (head < tail) {
-        uint64_t end = head + run_length(shared, tail - head);
+        uint64_t parked = twini_count_parked(shared);
+        uint64_t end = head + run_length(shared, tail - head, parked);
         twini_fetch_to_write(&shared->calls[head & shared->call_mask]);
         /* order: relaxed; the swap below publishes both */
         atomic_store_explicit(&me->block->run_first, head, memory_order_relaxed);
         atomic_store_explicit(&me->block->run_end, end, memory_order_relaxed);
+        tell_of_run(me, parked && end - head > 1);
         TWINI_FAULT("run_published");
         if (atomic_compare_exchange_strong_explicit(&shared->head, &head, end, memory_order_seq_cst,
                                                     memory_order_acquire)) {
@@ -83,6 +102,7 @@ static bool take_run(struct twini_worker *me)
             return true;
         }
     }
+    tell_of_run(me, false);
     return false;
 }
 
@@ -144,9 +164,13 @@ static uint32_t take_from_run(struct twini_worker *me)
 static uint32_t inherit(struct twini_worker *me)
 {
     me->is_new = false;
-    /* relaxed, both: the supervisor, who forked us, has seen them */
+    /* relaxed, all: the supervisor, who forked us, has seen them */
     me->at = atomic_load_explicit(&me->block->run_first, memory_order_relaxed);
     me->end = atomic_load_explicit(&me->block->run_end, memory_order_relaxed);
+    me->told =
+        atomic_load_explicit(&me->shared->long_runs[me->number / 64], memory_order_relaxed) >>
+            me->number % 64 &
+        1;
     return take_again(me, me->number);
 }
 

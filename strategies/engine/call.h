@@ -19,8 +19,9 @@
  * run as in [head, tail) there may be calls that do not wait any more: the word decides.
  *
  * A worker owns one call at a time, named by  current  before the claim: what is lost with it is
- * known at once. Nobody hoards: a run's calls are anybody's until they run. Runs only spare workers
- * the shared head. */
+ * known at once. Nobody hoards: a run's calls are anybody's until they run; and if it is taken while
+ * others sleep, a bit of long_runs tells that calls wait in it, so that they are woken for those, too. Runs
+ * only spare workers the shared head. */
 #ifndef TWINI_CALL_H
 #define TWINI_CALL_H
 

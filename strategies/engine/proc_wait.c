@@ -65,7 +65,7 @@ static bool spin_for(struct twini_proc *proc, const struct twini_proc_future *on
         now = twini_now_ns();
         if (!rung && now >= ring_at) {
             pthread_mutex_lock(&proc->lock);
-            if (twini_any_unclaimed(shared))
+            if (twini_any_waiting(shared))
                 proc->wakes += twini_ring_for_call(shared, true);
             pthread_mutex_unlock(&proc->lock);
             rung = true;
@@ -92,7 +92,7 @@ static void collect_for(struct twini_proc *proc, const struct twini_proc_future 
 static void beat(struct twini_proc *proc, bool rung)
 {
     struct twini_shared *shared = proc->shared;
-    if (!rung && twini_any_unclaimed(shared))
+    if (!rung && twini_any_waiting(shared))
         proc->wakes += twini_ring_workers(shared, 1);
     int64_t now_ns = twini_now_ns();
     if (now_ns - proc->beat_ns < heartbeat_ns)
@@ -106,7 +106,7 @@ static void doze(struct twini_proc *proc, bool (*ready)(void *), void *arg,
                  const struct twini_proc_future *only, uint64_t target, int64_t deadline_ns)
 {
     struct twini_shared *shared = proc->shared;
-    if (twini_any_unclaimed(shared))
+    if (twini_any_waiting(shared))
         proc->wakes += twini_ring_for_call(shared, true);
     /* order: seq_cst; we say what we sleep for, then look once more: doorbell.c */
     atomic_store_explicit(&shared->target, target, memory_order_seq_cst);

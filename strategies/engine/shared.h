@@ -214,6 +214,8 @@ struct twini_shared {
     alignas(TWINI_LINE) _Atomic uint64_t tail; /* positions below it are filled */
     alignas(
         TWINI_LINE) _Atomic uint64_t head; /* positions below it are claimed. writers: workers */
+    /* bit w: calls may wait in the run of number w, for whom somebody may have to be woken. writer: w */
+    alignas(TWINI_LINE) _Atomic uint64_t long_runs[TWINI_MOST_WORKERS / 64];
 
     /* writer: the supervisor; readers: workers, caller */
     alignas(TWINI_LINE) _Atomic uint32_t forks;

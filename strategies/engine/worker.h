@@ -21,6 +21,7 @@ struct twini_worker {
     bool counted_on;  /* was maybe rung, or spun, and has taken nothing since: awake.c */
     uint64_t at, end; /* positions of its run that it has not looked at: call.c */
     uint64_t runs;
+    bool told;                      /* its bit of long_runs */
     bool lingers;                   /* the caller spun for the call that it ran last: call.c */
     bool ran_map;                   /* what it ran last was of a map: home.c */
     int home;                       /* the CPU on which it sleeps; -1: none yet */

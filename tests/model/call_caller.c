@@ -83,7 +83,7 @@ static bool step_wait(const struct call_model *model, struct call_state *state,
         do {
             if (!step_ringer(model, state, &me->ringer))
                 me->at = C_TARGET;
-        } while (model->grain == COARSE && (me->ringer.at == R_TAIL || me->ringer.at == R_WORD));
+        } while (model->grain == COARSE && me->ringer.at >= R_TAIL && me->ringer.at <= R_RUN_WORD);
         return true;
     case C_TARGET:
         state->target = me->line + 1;
@@ -160,7 +160,7 @@ static bool begin(const struct call_model *model, struct call_state *state, unsi
         return begin_submit(model, state);
     bool cancels = way > MOST_LINES;
     unsigned line = (way - 1) % MOST_LINES;
-    if (model->meet && me->submitted < 2)
+    if (model->meet && me->submitted <= model->meet)
         return false;
     if (!me->in_use[line] || (cancels && state->cancels_left == 0))
         return false;

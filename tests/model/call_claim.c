@@ -169,7 +169,7 @@ static void step_claim_head(const struct call_model *model, struct call_state *s
     me->at = W_LENGTH_PARKED;
     if (me->first >= tail) {
         me->victim = 0;
-        scan_next(model, me);
+        me->at = W_TELL;
     }
 }
 
@@ -178,14 +178,17 @@ static bool step_length(const struct call_model *model, const struct call_state 
                         struct worker *me, unsigned way)
 {
     bool is_long = me->victim - me->first >= 2, early = model->variant == CLAIM_BEFORE_PUBLISH;
-    bool nobody = me->at == W_LENGTH_PARKED ? state->parked == 0 : state->spinner == 0;
-    if (way == 1 && !(is_long && nobody))
+    bool spinner = me->at == W_LENGTH_SPINNER && state->spinner;
+    if (way == 1 && (!is_long || spinner))
         return false;
+    if (me->at == W_LENGTH_PARKED)
+        me->tells = way == 1 && state->parked;
     if (way == 1 && me->at == W_LENGTH_PARKED && model->spins) {
         me->at = W_LENGTH_SPINNER;
         return true;
     }
     me->last = (uint8_t)(me->first + 1 + way);
+    me->tells &= way == 1;
     me->at = early ? W_CLAIM_HEAD : W_PUBLISH_FIRST;
     return true;
 }
@@ -198,11 +201,23 @@ static void step_publish(const struct call_model *model, struct block *block, st
         return;
     }
     block->run_end = me->last;
-    me->at = W_CLAIM_HEAD;
+    me->at = W_TELL;
     if (model->variant == CLAIM_BEFORE_PUBLISH) {
         me->victim = 0;
         has_run(model, me);
     }
+}
+
+/* What its bit says of the run before; then on with the claim of a run, or there is none. */
+static void step_tell(const struct call_model *model, struct call_state *state, unsigned number)
+{
+    struct worker *me = &state->workers[number];
+    uint8_t bit = (uint8_t)(1u << number);
+    state->long_runs = (uint8_t)(me->tells ? state->long_runs | bit : state->long_runs & ~bit);
+    me->tells = 0;
+    me->at = W_CLAIM_HEAD;
+    if (me->last == 0)
+        scan_next(model, me);
 }
 
 bool step_claim(const struct call_model *model, struct call_state *state, unsigned number,
@@ -223,7 +238,7 @@ bool step_claim(const struct call_model *model, struct call_state *state, unsign
         if (me->first < state->tail)
             me->victim = state->tail;
         else
-            scan_next(model, me);
+            me->at = W_TELL;
         return true;
     case W_LENGTH_PARKED:
     case W_LENGTH_SPINNER:
@@ -231,6 +246,9 @@ bool step_claim(const struct call_model *model, struct call_state *state, unsign
     case W_PUBLISH_FIRST:
     case W_PUBLISH_END:
         step_publish(model, &state->blocks[number], me);
+        return true;
+    case W_TELL:
+        step_tell(model, state, number);
         return true;
     case W_CLAIM_HEAD:
         step_claim_head(model, state, me);

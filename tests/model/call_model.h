@@ -32,7 +32,8 @@ enum variant {
     FINISH_BY_STORE,      /* DONE is written, not moved to */
     PASSES_NOTHING_ON,    /* who was counted on runs its call without waking the next */
     NO_BARRIER,           /* a sleeper does not have the submitter's stores drained */
-    STALE_CLAIM           /* a claim that does not compare the generation */
+    STALE_CLAIM,          /* a claim that does not compare the generation */
+    RUN_NOT_TOLD_OF       /* who looks whether to wake somebody looks into no runs */
 };
 
 /* What is one step: see is_merged() of call_worker.c. */
@@ -50,7 +51,7 @@ struct call_model {
     bool sleeps; /* workers park; otherwise an idle one sees by itself that something changed */
     bool naps, spins;
     bool caller_sleeps; /* otherwise it looks again and again, and never rings as a waiter */
-    bool meet;          /* the first two calls end only after both have begun */
+    uint8_t meet;       /* this call (the first is 1) and the next end only after both have begun */
     enum grain grain;
 };
 
@@ -74,6 +75,9 @@ enum ringer_at {
     R_HEAD,
     R_TAIL,
     R_WORD,
+    R_TOLD,
+    R_RUN,
+    R_RUN_WORD,
     R_GLANCE, /* the caller only: without a fence */
     R_PARKED,
     R_SPINNER,
@@ -84,7 +88,7 @@ enum ringer_at {
     R_POST
 };
 struct ringer {
-    uint8_t at, urgent, by_caller, head, tail, bits;
+    uint8_t at, urgent, by_caller, head, tail, bits; /* head, tail: of the queue, then of a run */
 };
 
 enum worker_at {
@@ -97,6 +101,7 @@ enum worker_at {
     W_LENGTH_SPINNER,
     W_PUBLISH_FIRST,
     W_PUBLISH_END,
+    W_TELL,
     W_CLAIM_HEAD,
     W_SCAN_AGAIN,
     W_SCAN_FIRST,
@@ -140,6 +145,7 @@ struct worker {
     uint8_t may_die;                       /* its last step has left something behind */
     uint8_t is_stopped, is_doomed, leaves; /* its call was stopped; it was killed; it knows */
     uint8_t position, end;                 /* of its run */
+    uint8_t tells;                         /* its bit of long_runs is to be set */
     uint8_t seen_tail, seen_repairs;
     uint8_t line, call, attempts; /* that it looks at, or runs */
     uint8_t first, last, victim;  /* of a claim or a scan */
@@ -191,7 +197,7 @@ struct supervisor {
 };
 
 struct call_state {
-    uint8_t head, tail, awake, parked, spinner, target, repairs, caller_bell, event;
+    uint8_t head, tail, long_runs, awake, parked, spinner, target, repairs, caller_bell, event;
     uint8_t word_buffered, tail_buffered; /* of the call that was submitted last */
     struct word_state lines[MOST_LINES];
     struct block blocks[WORKERS];
@@ -202,7 +208,7 @@ struct call_state {
     /* What no protocol knows: of each call, the attempts that have run (bits), its outcome, whether
      * its owner died, whether it was collected. */
     uint8_t ran[MOST_CALLS], outcome[MOST_CALLS], died[MOST_CALLS], collected[MOST_CALLS];
-    uint8_t unused[4]; /* up to a multiple of 8 */
+    uint8_t unused[1]; /* up to a multiple of 8 */
 };
 _Static_assert(sizeof(struct call_state) % 8 == 0, "fingerprints go by 8 bytes");
 

@@ -15,10 +15,35 @@ static void step_word(const struct call_model *model, const struct call_state *s
     bool is_own = ringer->by_caller && state->word_buffered && state->caller.filled == line;
     if (is_own || state->lines[line].state == WAITING) {
         ringer->at = ringer->by_caller ? R_GLANCE : R_PARKED;
-        ringer->head = ringer->tail = 0;
+        ringer->head = ringer->tail = ringer->bits = 0;
     } else {
-        ringer->head++; /* step_ringer() ends at tail */
+        ringer->head++;
     }
+}
+
+/* Where to look when nothing waits in what it has looked at. False: nowhere. */
+static bool look_further(const struct call_model *model, const struct call_state *state,
+                         struct ringer *ringer)
+{
+    uint8_t bit = lowest(ringer->bits);
+    switch (ringer->at) {
+    case R_WORD:
+        ringer->at = R_TOLD;
+        return model->variant != RUN_NOT_TOLD_OF;
+    case R_TOLD:
+        ringer->bits = state->long_runs;
+        break;
+    case R_RUN:
+        ringer->head = state->blocks[bit >> 1].run_first;
+        ringer->tail = state->blocks[bit >> 1].run_end;
+        ringer->at = R_RUN_WORD;
+        return true;
+    default: /* R_RUN_WORD */
+        ringer->bits = (uint8_t)(ringer->bits & ~bit);
+    }
+    ringer->head = ringer->tail = 0;
+    ringer->at = R_RUN;
+    return ringer->bits != 0;
 }
 
 static bool look_who_sleeps(const struct call_state *state, struct ringer *ringer)
@@ -67,11 +92,19 @@ bool step_ringer(const struct call_model *model, struct call_state *state, struc
     case R_TAIL:
         ringer->tail = ringer->by_caller ? state->caller.tail : state->tail;
         ringer->at = R_WORD;
-        goes_on = ringer->head < ringer->tail;
+        if (ringer->head >= ringer->tail)
+            goes_on = look_further(model, state, ringer);
         break;
     case R_WORD:
-        step_word(model, state, ringer);
-        goes_on = ringer->at != R_WORD || ringer->head < ringer->tail;
+    case R_RUN_WORD:
+        if (ringer->head < ringer->tail)
+            step_word(model, state, ringer);
+        if ((ringer->at == R_WORD || ringer->at == R_RUN_WORD) && ringer->head >= ringer->tail)
+            goes_on = look_further(model, state, ringer);
+        break;
+    case R_TOLD:
+    case R_RUN:
+        goes_on = look_further(model, state, ringer);
         break;
     case R_GLANCE:
         goes_on = state->parked != 0;

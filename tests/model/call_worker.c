@@ -14,7 +14,8 @@ void begin_call(const struct call_model *model, struct call_state *state, struct
     if (*ran & attempt)
         *violation = "a call runs twice";
     *ran |= attempt;
-    me->at = model->meet && me->call <= 2 ? W_MEET : W_FINISH;
+    bool meets = model->meet && (me->call == model->meet || me->call == model->meet + 1);
+    me->at = meets ? W_MEET : W_FINISH;
 }
 
 static void has_finished(const struct call_model *model, struct call_state *state, unsigned number)
@@ -62,9 +63,10 @@ static bool step_run(const struct call_model *model, struct call_state *state, u
 {
     struct worker *me = &state->workers[number];
     bool wanted = state->target == me->line + 1;
+    unsigned other = 2u * model->meet + 1 - me->call - 1; /* from 0; that it is to meet */
     switch (me->at) {
     case W_MEET:
-        if (!(state->ran[2 - me->call] || state->outcome[2 - me->call]))
+        if (!(state->ran[other] || state->outcome[other]))
             return false;
         me->at = W_FINISH;
         return true;
@@ -133,10 +135,16 @@ static bool step_once(const struct call_model *model, struct call_state *state, 
  * this model. And unless the model is fine, if it reads one more of several places to look at, or
  * writes the other end of a run: those are hints, of which any mixture will do; that this is so is
  * for the fine models to show. */
-static bool is_merged(const struct call_model *model, const struct worker *me, bool alive)
+static bool is_merged(const struct call_model *model, const struct call_state *state,
+                      unsigned number)
 {
+    const struct worker *me = &state->workers[number];
+    bool alive = state->blocks[number].life == ALIVE;
     bool own_scan = me->victim == WORKERS;
+    bool has_told = (state->long_runs >> number & 1) == me->tells;
     switch (alive ? me->at : W_SLEEP) {
+    case W_TELL:
+        return has_told;
     case W_LENGTH_PARKED:
         return !model->sleeps || model->grain == COARSE;
     case W_NEXT:
@@ -162,7 +170,7 @@ static bool is_merged(const struct call_model *model, const struct worker *me, b
     case W_PUBLISH_END:
         return model->grain != FINE;
     case W_RING: /* the look whether a call waits */
-        return model->grain == COARSE && (me->ringer.at == R_TAIL || me->ringer.at == R_WORD);
+        return model->grain == COARSE && me->ringer.at >= R_TAIL && me->ringer.at <= R_RUN_WORD;
     default:
         return false;
     }
@@ -180,7 +188,7 @@ bool step_worker(const struct call_model *model, struct call_state *state, unsig
         has_ways = has_ways || me->at == W_LENGTH_PARKED || me->at == W_LENGTH_SPINNER;
         if (!step_once(model, state, number, way, violation))
             return false;
-    } while (is_merged(model, me, state->blocks[number].life == ALIVE));
+    } while (is_merged(model, state, number));
     if (way > 0 && !has_ways)
         return false;
     me->may_die = state->crashes_left && state->blocks[number].life == ALIVE &&
