@@ -7,6 +7,8 @@
  * death       n times a worker is killed by SIGKILL in the middle of a call. Timed from the kill:
  *             until that call's future has failed, and until as many calls as there are workers,
  *             which all wait for each other, have met: then the dead one has been replaced.
+ *             Backend bare: a process that sleeps, killed and waited for by its parent, who forks another:
+ *             until it was waited for, and until the other one runs.
  * Exit status: 0 measured (also when the backend cannot), 1 a call failed, 2 usage, 3 wrong. */
 #include <argp.h>
 #include <signal.h>
@@ -15,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -30,7 +33,7 @@
 #include "workloads/square.h"
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_WRONG = 3, MOST_DEATHS = 10000, MOST_WORKERS = 64 };
-enum backend { PROC, OMP, CONTROL };
+enum backend { PROC, OMP, CONTROL, BARE };
 #define LONGEST_NS 5000000000 /* for what takes microseconds when all is well */
 #define SETTLE_NS  500000000u /* libgomp spins for some milliseconds before it sleeps */
 #define GAP_NS     20000000u  /* between deaths: crashes are no steady state */
@@ -66,6 +69,8 @@ static int wrong(const char *what)
 
 static int open_pool(struct life *life)
 {
+    if (life->backend == BARE)
+        return TWIN_ENOTSUP;
     const struct twin_pool_options options = {
         .backend = life->backend == OMP ? TWIN_OMP : TWIN_PROC, .workers = life->workers};
     return life->backend == CONTROL ? twini_control_open(&life->pool, &options)
@@ -286,9 +291,20 @@ static void print_times(const char *p50, const char *most, uint64_t *times_ns, s
     record_number(most, times_ns[count - 1]);
 }
 
+static uint64_t failed_ns[MOST_DEATHS], whole_ns[MOST_DEATHS];
+
+static void print_deaths(size_t count, uint64_t sum_ns)
+{
+    record_text("phase", "warm");
+    record_number("n_run", count);
+    record_number("elapsed_ns", sum_ns);
+    print_times("failed_p50_ns", "failed_max_ns", failed_ns, count);
+    print_times("whole_p50_ns", "whole_max_ns", whole_ns, count);
+    record_end();
+}
+
 static int deaths(struct life *life, struct meeting *meeting)
 {
-    static uint64_t failed_ns[MOST_DEATHS], whole_ns[MOST_DEATHS];
     uint64_t sum_ns = 0, killed_ns = 0;
     int status = meet_all(life, meeting);
     for (size_t i = 0; i < life->n && status == 0; i++) {
@@ -299,23 +315,64 @@ static int deaths(struct life *life, struct meeting *meeting)
         whole_ns[i] = now_ns() - killed_ns;
         sum_ns += failed_ns[i];
     }
-    if (status != 0)
-        return status;
-    record_text("phase", "warm");
-    record_number("n_run", life->n);
-    record_number("elapsed_ns", sum_ns);
-    print_times("failed_p50_ns", "failed_max_ns", failed_ns, life->n);
-    print_times("whole_p50_ns", "whole_max_ns", whole_ns, life->n);
-    record_end();
+    if (status == 0)
+        print_deaths(life->n, sum_ns);
+    return status;
+}
+
+/* Forks a process that says that it runs, and sleeps. Returns its pid when it does, or -1. */
+static pid_t fork_sleeper(_Atomic unsigned *running)
+{
+    /* order: acquire and release; a count, and nothing else */
+    const unsigned before = atomic_load_explicit(running, memory_order_acquire);
+    const uint64_t until_ns = now_ns() + LONGEST_NS;
+    const pid_t pid = fork();
+    if (pid == 0) {
+        atomic_fetch_add_explicit(running, 1, memory_order_release);
+        for (;;)
+            pause();
+    }
+    while (pid > 0 && atomic_load_explicit(running, memory_order_acquire) == before)
+        if (now_ns() > until_ns)
+            return -1;
+    return pid;
+}
+
+static int bare_deaths(size_t count)
+{
+    _Atomic unsigned *running =
+        mmap(NULL, sizeof *running, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (running == MAP_FAILED)
+        return fail("mmap", TWIN_ENOMEM);
+    uint64_t sum_ns = 0;
+    pid_t pid = fork_sleeper(running);
+    for (size_t i = 0; i < count && pid > 0; i++) {
+        siginfo_t info;
+        sleep_for(GAP_NS);
+        const uint64_t killed_ns = now_ns();
+        (void)kill(pid, SIGKILL);
+        while (waitid(P_PID, (id_t)pid, &info, WEXITED) != 0)
+            continue;
+        failed_ns[i] = now_ns() - killed_ns;
+        pid = fork_sleeper(running);
+        whole_ns[i] = now_ns() - killed_ns;
+        sum_ns += failed_ns[i];
+    }
+    if (pid < 0)
+        return fail("fork", TWIN_ESYSTEM);
+    (void)kill(pid, SIGKILL);
+    print_deaths(count, sum_ns);
     return 0;
 }
 
 static int death(struct life *life)
 {
-    if (life->backend != PROC)
+    if (life->backend == OMP || life->backend == CONTROL)
         return fail("a thread cannot be killed alone", TWIN_ENOTSUP);
     if (life->n > MOST_DEATHS || life->workers > MOST_WORKERS)
         return fail("too many deaths or workers", TWIN_EINVAL);
+    if (life->backend == BARE)
+        return bare_deaths(life->n);
     const int rc = open_pool(life);
     if (rc != 0)
         return fail("open", rc);
@@ -332,7 +389,7 @@ enum key { KEY_STRATEGY = 256, KEY_BACKEND, KEY_N, KEY_WORKERS, KEY_SEED };
 
 static const struct argp_option options[] = {
     {"strategy", KEY_STRATEGY, "NAME", 0, "open_close, idle or death", 0},
-    {"backend", KEY_BACKEND, "NAME", 0, "proc, omp or control", 0},
+    {"backend", KEY_BACKEND, "NAME", 0, "proc, omp, control, or bare (death)", 0},
     {"n", KEY_N, "COUNT", 0, "pools, seconds or deaths (10)", 0},
     {"workers", KEY_WORKERS, "COUNT", 0, "workers (2)", 0},
     {"seed", KEY_SEED, "NUMBER", 0, "accepted, of no use here", 0},
@@ -342,7 +399,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 {
     static const char *const strategies[] = {"open_close", "idle", "death", NULL};
     static int (*const measures[])(struct life *) = {open_close, idle, death};
-    static const char *const backends[] = {"proc", "omp", "control", NULL};
+    static const char *const backends[] = {"proc", "omp", "control", "bare", NULL};
     struct life *life = state->input;
     switch (key) {
     case KEY_STRATEGY:

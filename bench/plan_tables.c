@@ -331,7 +331,7 @@ static const struct plan_row opening[] = {
 };
 
 static const struct plan_row deaths[] = {
-    {"death", "proc", .program = LIFE},
+    {"death", "proc bare", .program = LIFE},
 };
 
 static const struct plan_row idling[] = {

@@ -268,6 +268,31 @@ static void add_figure(const struct report *report, const struct figure *figure,
     text_add(out, " | %s |\n", count_held(tally, report_held(&result, figure->most)));
 }
 
+static struct label bare_death(const struct row *row, const char *metric)
+{
+    const struct figure figure = {.metric = metric, .worst = true};
+    return label_time(measure(&figure, row).ratio);
+}
+
+/* What the machine itself takes for what the pool does about a death. */
+static void fill_bare_death(struct report *report)
+{
+    const struct pick bare = TARGET(.backend = "bare", .strategy = "death");
+    const struct row *row = row_find(&report->rows, bare);
+
+    if (row)
+        places_set(
+            &report->places, "targets_bare_death",
+            "A bare process that sleeps, killed in the same way by its parent, was waited for "
+            "%s after the kill (median; longest %s), and one that the parent forked next ran "
+            "%s after it (longest %s): so much of the times above is the machine's own.",
+            bare_death(row, "failed_p50_ns").text, bare_death(row, "failed_max_ns").text,
+            bare_death(row, "whole_p50_ns").text, bare_death(row, "whole_max_ns").text);
+    else
+        places_set(&report->places, "targets_bare_death",
+                   "What the machine itself takes for a death was not measured in this run.");
+}
+
 static const char *fill_targets(struct report *report)
 {
     struct text out = {0};
@@ -284,6 +309,7 @@ static const char *fill_targets(struct report *report)
         return "Nothing that a target was set for was measured in this run.";
     }
     places_take(&report->places, "targets_table", &out);
+    fill_bare_death(report);
     places_set(
         &report->places, "targets_line",
         "Of %zu targets %zu are met, %zu are not, %zu are unresolved, %zu were not measured.",

@@ -621,6 +621,31 @@ Test(targets, a_disturbed_time_shows_and_decides_nothing, .timeout = 30)
     make_end(&maker);
 }
 
+Test(targets, a_death_stands_beside_a_bare_one, .timeout = 30)
+{
+    struct maker maker = make_begin();
+    struct given death = {.family = "targets",
+                          .backend = "proc",
+                          .strategy = "death",
+                          .n = 10,
+                          .elapsed_ns = 1e7,
+                          .metrics = "failed_p50_ns=900000;failed_max_ns=2000000;"
+                                     "whole_p50_ns=3000000;whole_max_ns=4000000"};
+
+    make_row(&maker, death);
+    cr_assert_eq(render(&maker), 0);
+    cr_assert(contains(&maker, "REPORT.md", "for a death was not measured in this run"));
+    death.backend = "bare";
+    death.metrics = "failed_p50_ns=500000;failed_max_ns=1500000;"
+                    "whole_p50_ns=2500000;whole_max_ns=3500000";
+    make_row(&maker, death);
+    cr_assert_eq(render(&maker), 0);
+    cr_assert(contains(&maker, "REPORT.md", "500 us after the kill (median; longest 1.50 ms)"));
+    cr_assert(contains(&maker, "REPORT.md", "2.50 ms after it (longest 3.50 ms)"));
+    cr_assert(contains(&maker, "REPORT.md", "median | at most 1.00 ms | 900 us |"));
+    make_end(&maker);
+}
+
 /* ---- what is missing ---------------------------------------------------------------------------
  */
 
