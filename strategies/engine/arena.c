@@ -56,7 +56,8 @@ static struct twini_arena *all;
 
 void twini_arena_after_fork(void)
 {
-    (void)pthread_mutex_init(&all_lock, NULL); /* a thread that does not exist here may hold it */
+    /* a thread that does not exist here may hold it */
+    all_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 }
 
 /* ---- open and close ------------------------------------------------------ */

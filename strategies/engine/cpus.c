@@ -7,11 +7,13 @@
 #include "engine/cpus.h"
 #include "twinpool/pool.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MOST_CPUS = 4096 };
 
@@ -47,41 +49,50 @@ static unsigned from_quota(double quota, double period)
     return cpus + (quota / period > cpus);
 }
 
-static int read_numbers(const char *folder, const char *file, const char *format, double *a,
-                        double *b)
+/* The numbers that the file in this folder (length bytes of path, which has room for the name) begins with,
+ * two at most. Returns how many. Without stdio, whose buffers would be pages of each pool's price. */
+static int read_numbers(char *path, size_t length, const char *name, double numbers[2])
 {
-    char path[4352];
-    if (snprintf(path, sizeof path, "%s/%s", folder, file) >= (int)sizeof path)
-        return 0;
-    FILE *stream = fopen(path, "re");
-    if (!stream)
-        return 0;
-    int got = fscanf(stream, format, a, b);
-    fclose(stream);
-    return got;
+    char text[64], *at = text, *end;
+    strcpy(path + length, name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+    path[length] = '\0';
+    if (fd >= 0)
+        close(fd);
+    text[got > 0 ? got : 0] = '\0';
+    int count = 0;
+    for (; count < 2; count++, at = end) {
+        numbers[count] = strtod(at, &end);
+        if (end == at)
+            break;
+    }
+    return count;
 }
 
-/* The tightest limit in folder and each of its parents up to mount. */
+/* The tightest limit in group and each of its parents up to mount. */
 static unsigned from_tree(const char *mount, const char *group)
 {
-    char folder[4224];
+    char path[4352];
     unsigned least = 0;
-    if (snprintf(folder, sizeof folder, "%s%s", mount, group) >= (int)sizeof folder)
+    int length = snprintf(path, sizeof path, "%s%s", mount, group);
+    if (length < 0 || (size_t)length + sizeof "/cpu.cfs_period_us" > sizeof path)
         return 0;
     for (;;) {
-        double quota = 0, period = 0, unused;
-        if (read_numbers(folder, "cpu.max", "%lf %lf", &quota, &period) != 2) {
-            quota = period = 0;
-            if (read_numbers(folder, "cpu.cfs_quota_us", "%lf", &quota, &unused) == 1)
-                (void)read_numbers(folder, "cpu.cfs_period_us", "%lf", &period, &unused);
-        }
-        unsigned cpus = from_quota(quota, period);
+        double limit[2], period[2];
+        unsigned cpus = 0;
+        if (read_numbers(path, (size_t)length, "/cpu.max", limit) == 2)
+            cpus = from_quota(limit[0], limit[1]);
+        else if (read_numbers(path, (size_t)length, "/cpu.cfs_quota_us", limit) &&
+                 read_numbers(path, (size_t)length, "/cpu.cfs_period_us", period))
+            cpus = from_quota(limit[0], period[0]);
         if (cpus && (!least || cpus < least))
             least = cpus;
-        char *slash = strrchr(folder, '/');
-        if (!slash || strlen(folder) <= strlen(mount))
+        char *slash = strrchr(path, '/');
+        if (!slash || (size_t)length <= strlen(mount))
             return least;
         *slash = '\0';
+        length = (int)(slash - path);
     }
 }
 

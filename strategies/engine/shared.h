@@ -219,6 +219,7 @@ struct twini_shared {
 
     /* writer: the supervisor; readers: workers, caller */
     alignas(TWINI_LINE) _Atomic uint32_t forks;
+    pid_t supervisor; /* constant since the first worker was forked */
     _Atomic int
         dozing; /* no task runs, so no time is watched: who claims one wakes the supervisor */
     _Atomic uint32_t started; /* workers forked so far, the first of their number */

@@ -45,7 +45,6 @@ enum cause { NO_CAUSE, DIED, STOPPED, SPENT };
 struct supervisor {
     struct twini_supervision *of;
     struct twini_shared *shared;
-    pid_t pid;
     int signal_fd;
     unsigned alive;
     unsigned failed_starts, failed_forks; /* in a row; a start that was killed counts a part */
@@ -102,23 +101,19 @@ static void limit_memory(size_t bytes)
     }
 }
 
-static pid_t followed; /* of a worker: its supervisor */
-
-void twini_follow_supervisor(void)
+void twini_follow_supervisor(const struct twini_shared *shared)
 {
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != followed)
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != shared->supervisor)
         _exit(EXIT_FAILURE);
 }
 
 static _Noreturn void be_worker(struct supervisor *me, unsigned number)
 {
-    followed = me->pid;
-    twini_follow_supervisor();
+    twini_follow_supervisor(me->shared);
     close(me->signal_fd);
     close(me->of->caller_fd);
     if (me->shared->task_timeout_ns == 0) /* nobody to wake */
         close(me->of->event_fd);
-    (void)on_exit(leave_at_once, NULL);
     (void)pthread_sigmask(SIG_SETMASK, &me->of->caller_mask, NULL);
     if (me->shared->worker_bytes)
         limit_memory(me->shared->worker_bytes);
@@ -392,13 +387,12 @@ static bool supervise_once(struct supervisor *me)
 
 _Noreturn void twini_supervise(struct twini_supervision *of)
 {
-    static struct supervisor
-        all_of_it; /* this process has one, and a thread's stack may be small */
+    struct supervisor all_of_it = {.of = of, .shared = of->shared, .restarts_left = BURST};
     struct supervisor *me = &all_of_it;
-    *me = (struct supervisor){
-        .of = of, .shared = of->shared, .pid = getpid(), .restarts_left = BURST};
+    me->shared->supervisor = getpid();
     twini_inside_task = true; /* nothing of the caller's may be used here */
     reset_signals();
+    (void)on_exit(leave_at_once, NULL); /* for the workers, who inherit it */
     if (open_signals(me) < 0) {
         me->shared->open_errno = errno;
         /* order: release; as in start_wanted() */

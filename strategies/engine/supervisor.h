@@ -28,6 +28,6 @@ _Noreturn void twini_supervise(struct twini_supervision *of);
 
 /* In a worker: is to die with its supervisor. Again after the initializer: who changes his user or group
  * is not signalled any more (prctl(2), PR_SET_PDEATHSIG). */
-void twini_follow_supervisor(void);
+void twini_follow_supervisor(const struct twini_shared *shared);
 
 #endif

@@ -198,14 +198,16 @@ int twini_worker_main(struct twini_shared *shared, unsigned number)
             return code;
         }
         if (shared->processes)
-            twini_follow_supervisor();
+            twini_follow_supervisor(shared);
     }
-    atomic_fetch_add_explicit(&shared->good_starts, 1, memory_order_relaxed); /* a counter */
     me.left = life(&me);
     /* relaxed: ours; what was not booked is lost with whoever had the number before */
     atomic_store_explicit(&me.block->since_ns, -twini_now_ns(), memory_order_relaxed);
     atomic_store_explicit(&me.block->state, TWINI_WORKING, memory_order_release); /* as above */
-    if (atomic_load_explicit(&shared->opened, memory_order_acquire) == 0)
+    /* order: acq_rel; whoever is the last sees that all others work */
+    uint32_t good = atomic_fetch_add_explicit(&shared->good_starts, 1, memory_order_acq_rel) + 1;
+    if (good >= atomic_load_explicit(&shared->wanted, memory_order_acquire) &&
+        atomic_load_explicit(&shared->opened, memory_order_acquire) == 0)
         twini_ring_caller(shared, TWINI_TARGET_OPEN);
     for (;;) {
         me.seen = look_around(shared);
