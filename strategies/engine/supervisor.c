@@ -18,6 +18,7 @@
 #include "engine/plan.h"
 #include "engine/watch.h"
 #include "engine/worker.h"
+#include "engine/worker_process.h"
 #include "strategy.h"
 
 #include <errno.h>
@@ -26,8 +27,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -45,7 +44,6 @@ enum cause { NO_CAUSE, DIED, STOPPED, SPENT };
 struct supervisor {
     struct twini_supervision *of;
     struct twini_shared *shared;
-    int signal_fd;
     unsigned alive;
     unsigned failed_starts, failed_forks; /* in a row; a start that was killed counts a part */
     uint32_t good_starts;                 /* when a worker was buried last */
@@ -55,68 +53,11 @@ struct supervisor {
     uint8_t cause[TWINI_MOST_WORKERS]; /* enum cause: why the number is without a worker */
 };
 
-/* ---- a worker process ---------------------------------------------------- */
+/* ---- births -------------------------------------------------------------- */
 
-/* A task that calls exit() must not run the caller's atexit handlers: this one runs first. */
-static void leave_at_once(int status, void *unused)
+static _Noreturn void be_worker(const struct supervisor *me, unsigned number)
 {
-    (void)unused;
-    (void)fflush(stdout);
-    _exit(status);
-}
-
-/* Handlers of the caller make no sense here; Ctrl-C is the caller's to decide. */
-static void reset_signals(void)
-{
-    for (int number = 1; number < NSIG; number++) {
-        struct sigaction now;
-        if (sigaction(number, NULL, &now) == 0 && now.sa_handler != SIG_DFL &&
-            now.sa_handler != SIG_IGN) {
-            now = (struct sigaction){.sa_handler = SIG_DFL};
-            (void)sigaction(number, &now, NULL);
-        }
-    }
-    struct sigaction ignore = {.sa_handler = SIG_IGN}, usual = {.sa_handler = SIG_DFL};
-    (void)sigaction(SIGINT, &ignore, NULL);
-    (void)sigaction(SIGCHLD, &usual, NULL); /* ignored, children would vanish before waitid() */
-}
-
-/* Lets the process take that much private memory on top of what it has (RLIMIT_DATA: RLIMIT_AS would
- * count the shared reservation). */
-static void limit_memory(size_t bytes)
-{
-    char line[128];
-    unsigned long long has_kib = 0;
-    FILE *status = fopen("/proc/self/status", "re");
-    while (status && fgets(line, sizeof line, status))
-        if (sscanf(line, "VmData: %llu", &has_kib) == 1)
-            break;
-    if (status)
-        (void)fclose(status);
-    rlim_t most = (rlim_t)has_kib * 1024 + bytes;
-    struct rlimit now;
-    if (getrlimit(RLIMIT_DATA, &now) == 0 && most < now.rlim_cur) {
-        now.rlim_cur = most;
-        (void)setrlimit(RLIMIT_DATA, &now);
-    }
-}
-
-void twini_follow_supervisor(const struct twini_shared *shared)
-{
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != shared->supervisor)
-        _exit(EXIT_FAILURE);
-}
-
-static _Noreturn void be_worker(struct supervisor *me, unsigned number)
-{
-    twini_follow_supervisor(me->shared);
-    close(me->signal_fd);
-    close(me->of->caller_fd);
-    if (me->shared->task_timeout_ns == 0) /* nobody to wake */
-        close(me->of->event_fd);
-    (void)pthread_sigmask(SIG_SETMASK, &me->of->caller_mask, NULL);
-    if (me->shared->worker_bytes)
-        limit_memory(me->shared->worker_bytes);
+    twini_become_worker(me->of);
     (void)twini_worker_main(me->shared, number);
     _exit(EXIT_SUCCESS);
 }
@@ -142,8 +83,6 @@ static int fork_worker(struct supervisor *me, unsigned number)
     me->alive++;
     return 0;
 }
-
-/* ---- births -------------------------------------------------------------- */
 
 /* Forks workers that are wanted and have never been. */
 static void start_wanted(struct supervisor *me)
@@ -363,15 +302,15 @@ static int open_signals(struct supervisor *me)
     sigset_t child;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
-    me->signal_fd = signalfd(-1, &child, SFD_NONBLOCK | SFD_CLOEXEC);
-    return me->signal_fd;
+    me->of->signal_fd = signalfd(-1, &child, SFD_NONBLOCK | SFD_CLOEXEC);
+    return me->of->signal_fd;
 }
 
 /* What there is to do; false: all is done. */
 static bool supervise_once(struct supervisor *me)
 {
     struct twini_shared *shared = me->shared;
-    drain(me->signal_fd);
+    drain(me->of->signal_fd);
     drain(me->of->event_fd);
     bool after_deaths = bury_all_dead(me);
     /* order: acquire; pairs with release in stop() of proc_runtime.c */
@@ -391,8 +330,7 @@ _Noreturn void twini_supervise(struct twini_supervision *of)
     struct supervisor *me = &all_of_it;
     me->shared->supervisor = getpid();
     twini_inside_task = true; /* nothing of the caller's may be used here */
-    reset_signals();
-    (void)on_exit(leave_at_once, NULL); /* for the workers, who inherit it */
+    twini_reset_process();
     if (open_signals(me) < 0) {
         me->shared->open_errno = errno;
         /* order: release; as in start_wanted() */
@@ -403,7 +341,7 @@ _Noreturn void twini_supervise(struct twini_supervision *of)
     start_wanted(me);
     for (;;) {
         struct pollfd fds[] = {{.fd = of->caller_fd, .events = POLLIN},
-                               {.fd = me->signal_fd, .events = POLLIN},
+                               {.fd = me->of->signal_fd, .events = POLLIN},
                                {.fd = of->event_fd, .events = POLLIN}};
         int ms = next_look(me);
         kill_workers(me, true);

@@ -11,7 +11,7 @@
 #include "engine/call.h"
 #include "engine/fault.h"
 #include "engine/plan.h"
-#include "engine/supervisor.h"
+#include "engine/worker_process.h"
 #include "strategy.h"
 
 #include <sched.h>
