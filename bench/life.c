@@ -11,6 +11,8 @@
  *             until it was waited for, and until the other one runs.
  * Exit status: 0 measured (also when the backend cannot), 1 a call failed, 2 usage, 3 wrong. */
 #include <argp.h>
+#include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -193,7 +195,8 @@ static int await_death(void *result, const void *item, void *context)
     return 0;
 }
 
-/* Waits for the others, so it needs as many workers as there are calls. */
+/* Waits for the others, so it needs as many workers as there are calls. It yields: a worker that has just been
+ * forked may be on this CPU. */
 static int meet(void *result, const void *item, void *context)
 {
     struct meeting *meeting = context;
@@ -205,6 +208,8 @@ static int meet(void *result, const void *item, void *context)
     while (atomic_load_explicit(&meeting->arrived, memory_order_relaxed) < meeting->expected)
         if (now_ns() > until_ns)
             return 1;
+        else
+            sched_yield();
     return 0;
 }
 
@@ -320,32 +325,29 @@ static int deaths(struct life *life, struct meeting *meeting)
     return status;
 }
 
-/* Forks a process that says that it runs, and sleeps. Returns its pid when it does, or -1. */
-static pid_t fork_sleeper(_Atomic unsigned *running)
+/* Forks a process that says that it runs, and sleeps. Returns its pid when it does, or -1. The parent sleeps
+ * meanwhile: the child may be on his CPU. */
+static pid_t fork_sleeper(sem_t *runs)
 {
-    /* order: acquire and release; a count, and nothing else */
-    const unsigned before = atomic_load_explicit(running, memory_order_acquire);
-    const uint64_t until_ns = now_ns() + LONGEST_NS;
     const pid_t pid = fork();
     if (pid == 0) {
-        atomic_fetch_add_explicit(running, 1, memory_order_release);
+        sem_post(runs);
         for (;;)
             pause();
     }
-    while (pid > 0 && atomic_load_explicit(running, memory_order_acquire) == before)
-        if (now_ns() > until_ns)
-            return -1;
+    while (pid > 0 && sem_wait(runs) != 0)
+        continue;
     return pid;
 }
 
 static int bare_deaths(size_t count)
 {
-    _Atomic unsigned *running =
-        mmap(NULL, sizeof *running, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (running == MAP_FAILED)
+    sem_t *runs =
+        mmap(NULL, sizeof *runs, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (runs == MAP_FAILED || sem_init(runs, 1, 0) != 0)
         return fail("mmap", TWIN_ENOMEM);
     uint64_t sum_ns = 0;
-    pid_t pid = fork_sleeper(running);
+    pid_t pid = fork_sleeper(runs);
     for (size_t i = 0; i < count && pid > 0; i++) {
         siginfo_t info;
         sleep_for(GAP_NS);
@@ -354,7 +356,7 @@ static int bare_deaths(size_t count)
         while (waitid(P_PID, (id_t)pid, &info, WEXITED) != 0)
             continue;
         failed_ns[i] = now_ns() - killed_ns;
-        pid = fork_sleeper(running);
+        pid = fork_sleeper(runs);
         whole_ns[i] = now_ns() - killed_ns;
         sum_ns += failed_ns[i];
     }

@@ -265,6 +265,28 @@ static int die(void *result, const void *item, void *context)
     abort();
 }
 
+/* Who was to replace a worker dies as well: before it is called, and before it works. */
+Test(fault_proc, the_standby_dies_at_each_step, .timeout = 60)
+{
+    static const char *const places[] = {"standing_by", "called"};
+    for (size_t i = 0; i < 2; i++) {
+        struct twin_pool *pool;
+        set_fault(places[i], 1);
+        cr_assert_eq(twin_pool_open(&pool, &(struct twin_pool_options){.workers = 2}), 0);
+        int32_t item = 7;
+        struct twin_call deadly = call_for(&item);
+        deadly.task = die;
+        for (int deaths = 0; deaths < 3; deaths++) {
+            cr_assert_eq(twin_pool_apply(pool, &deadly, &(int64_t){0}), TWIN_EWORKER);
+            nanosleep(&(struct timespec){.tv_nsec = 30000000}, NULL); /* until there is a standby */
+        }
+        await_workers(pool, 2);
+        cr_assert(twini_fault_end(), "nobody passed %s", places[i]);
+        cr_assert_eq(call_all(pool, false), 0);
+        cr_assert_eq(twin_pool_close(pool), 0);
+    }
+}
+
 /* The supervisor dies while it buries a worker: nobody hangs, and what is left says so. */
 Test(fault_proc, the_supervisor_dies_while_it_repairs, .timeout = 60)
 {

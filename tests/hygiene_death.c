@@ -11,14 +11,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WORKERS = 3, FAMILY = WORKERS + 1, CALLS = 50 };
+enum { WORKERS = 3, FAMILY = WORKERS + 1, CALLS = 50 }; /* the supervisor is of the family */
 
 /* In shared memory. */
 struct scene {
     atomic_int running; /* tasks that sleep in workers */
     atomic_int ready;   /* the family is known */
-    bool idle;
-    pid_t family[FAMILY + 1];
+    bool idle;          /* no task runs; and a worker has died before, so that there is a standby */
+    pid_t family[FAMILY + 2];
     size_t members, shm;
 };
 
@@ -30,6 +30,23 @@ static int sleep_for_ever(void *result, const void *item, void *context)
     while (pause() == -1) /* always */
         ;
     return 0;
+}
+
+static int die(void *result, const void *item, void *context)
+{
+    (void)result, (void)item, (void)context;
+    return raise(SIGKILL);
+}
+
+/* Returns whether the pool has a standby now. */
+static bool lose_a_worker(struct twin_pool *pool)
+{
+    pid_t family[FAMILY + 2];
+    if (twin_pool_apply(pool, &(struct twin_call){.task = die}, NULL) != TWIN_EWORKER)
+        return false;
+    while (descendants(family, FAMILY + 2) != FAMILY + 1)
+        nap();
+    return true;
 }
 
 static struct twin_pool *open_busy(struct scene *scene)
@@ -48,7 +65,9 @@ static struct twin_pool *open_busy(struct scene *scene)
     }
     if (!scene->idle)
         await_at_least(&scene->running, WORKERS);
-    scene->members = descendants(scene->family, FAMILY + 1);
+    else if (!lose_a_worker(pool))
+        return NULL;
+    scene->members = descendants(scene->family, FAMILY + 2);
     return pool;
 }
 
@@ -78,7 +97,7 @@ static void kill_the_caller(int number, bool whole_group, bool idle)
     if (caller == 0)
         be_killed(scene);
     await_at_least(&scene->ready, 1);
-    cr_assert_eq(scene->members, FAMILY, "%zu processes", scene->members);
+    cr_assert_eq(scene->members, FAMILY + (idle ? 1 : 0), "%zu processes", scene->members);
     cr_assert_eq(scene->shm, 0, "a pool needs nothing in /dev/shm");
     cr_assert_eq(kill(whole_group ? -caller : caller, number), 0);
     for (size_t i = 0; i < scene->members; i++)
@@ -134,7 +153,7 @@ static void kill_the_supervisor(bool idle)
     scene->idle = idle;
     struct twin_pool *pool = open_busy(scene);
     cr_assert_not_null(pool);
-    cr_assert_eq(scene->members, FAMILY);
+    cr_assert_eq(scene->members, FAMILY + (idle ? 1 : 0));
     cr_assert_eq(kill(scene->family[0], SIGKILL), 0);
     for (size_t i = 0; i < scene->members; i++)
         cr_assert(goes_away(scene->family[i]), "process %zu is left", i);

@@ -122,14 +122,25 @@ unsigned twini_ring_workers(struct twini_shared *shared, unsigned count)
     return rung;
 }
 
-void twini_ring_all(struct twini_shared *shared)
+void twini_ring_caller_anyway(struct twini_shared *shared)
 {
-    /* order: relaxed, both; all of them look now, whoever promised what, and need no other ring */
-    atomic_store_explicit(&shared->awake, 0, memory_order_relaxed);
+    /* order: relaxed; he looks now, and needs no other ring */
     atomic_store_explicit(&shared->target, 0, memory_order_relaxed);
     twini_doorbell_ring(&shared->bell);
+}
+
+void twini_ring_all_workers(struct twini_shared *shared)
+{
+    /* order: relaxed; all of them look now, whoever promised what */
+    atomic_store_explicit(&shared->awake, 0, memory_order_relaxed);
     for (unsigned i = 0; i < twini_numbers(shared); i++)
         twini_doorbell_ring(&shared->worker[i].bell);
+}
+
+void twini_ring_all(struct twini_shared *shared)
+{
+    twini_ring_caller_anyway(shared);
+    twini_ring_all_workers(shared);
 }
 
 /* Rings one, who is from now on the one that is awake; if there is none to ring, then whoever goes

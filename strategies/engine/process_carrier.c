@@ -83,17 +83,22 @@ static bool has_exited(struct twini_proc *proc, int timeout_ms)
     }
 }
 
+static void await_orphan(const _Atomic pid_t *orphan)
+{
+    pid_t pid = atomic_load_explicit(orphan, memory_order_relaxed); /* who wrote it is dead */
+    struct pollfd one = {.fd = pid > 0 ? twini_open_pidfd(pid) : -1, .events = POLLIN};
+    if (one.fd >= 0) {
+        (void)poll(&one, 1, 1000);
+        close(one.fd);
+    }
+}
+
 /* The supervisor was killed, and its workers with it, a moment later: waits for that moment. */
 static void await_orphans(struct twini_proc *proc)
 {
-    for (uint32_t w = 0; w < twini_numbers(proc->shared); w++) {
-        pid_t pid = atomic_load_explicit(&proc->shared->worker[w].pid, memory_order_relaxed);
-        struct pollfd one = {.fd = pid > 0 ? twini_open_pidfd(pid) : -1, .events = POLLIN};
-        if (one.fd >= 0) {
-            (void)poll(&one, 1, 1000);
-            close(one.fd);
-        }
-    }
+    for (uint32_t w = 0; w < twini_numbers(proc->shared); w++)
+        await_orphan(&proc->shared->worker[w].pid);
+    await_orphan(&proc->shared->standby);
 }
 
 static bool is_alive(struct twini_proc *proc)

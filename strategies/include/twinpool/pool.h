@@ -197,7 +197,8 @@ struct twin_stats {
     uint64_t caller_parks; /* times the caller went to sleep waiting */
     uint64_t staged_bytes; /* copied through the arena because memory was not in place */
     uint64_t inline_tasks; /* tasks that the submitting thread ran itself (omp) */
-    uint64_t forks;        /* processes created, supervisor included */
+    uint64_t forks;        /* processes created, supervisor included, and the one that stands by:
+                              asleep, once a worker had to be replaced, to take the next one's place */
     uint64_t restarts;     /* workers replaced after a death that nobody asked for */
     uint64_t stopped;      /* workers replaced after they were killed for a cancel or a time-out */
     uint64_t recycled;     /* workers replaced because of tasks_per_worker */
