@@ -220,7 +220,7 @@ struct twini_shared {
     /* writer: the supervisor; readers: workers, caller */
     alignas(TWINI_LINE) _Atomic uint32_t forks;
     pid_t supervisor;      /* constant since the first worker was forked */
-    _Atomic pid_t standby; /* a process that waits to be a worker: supervisor.c; 0: none */
+    _Atomic pid_t standby; /* a process that waits to be a worker: standby.h; 0: none */
     struct twini_doorbell standby_bell; /* waiter: the standby */
     /* 1 + the number that the standby is called for, until it has heard (it clears it) or is dead */
     _Atomic uint32_t standby_called;

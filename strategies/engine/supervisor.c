@@ -5,21 +5,18 @@
  * may fork a process that has threads by then; and somebody must wait for workers without a handler
  * or a thread in the user's process. The only process that forks workers is this one.
  *
- * A fork takes milliseconds where pages are dear. So a pool that has had to replace a worker keeps one
- * more process from then on, forked when nothing else happens: the standby, which sleeps until it is told
- * its number. It is no worker before, so it can hold nothing; if it dies, the next is forked.
- *
  * A death, step by step: waitid(WNOWAIT) tells it, so the pid is still taken; calls and ranges
- * are repaired; repairs + 1; the pid is given back; every sleeper is rung, the caller first (one who
- * should have rung may be the dead one); the standby takes the number, or a replacement is forked. Nothing is left when anyone is killed: the
- * supervisor watches the caller by pidfd (PR_SET_PDEATHSIG would follow the thread that opened the
- * pool, not the process), workers get SIGKILL when the supervisor goes, whose one thread is its
- * process. Source: pidfd_open(2), waitid(2), prctl(2), signalfd(2). */
+ * are repaired; repairs + 1; the caller is rung; the pid is given back; all other sleepers are rung (one
+ * who should have rung may be the dead one); the standby (standby.h) takes the number, or a replacement is
+ * forked. Nothing is left when anyone is killed: the supervisor watches the caller by pidfd (PR_SET_PDEATHSIG
+ * would follow the thread that opened the pool, not the process), workers get SIGKILL when the supervisor
+ * goes, whose one thread is its process. Source: pidfd_open(2), waitid(2), prctl(2), signalfd(2). */
 #include "engine/supervisor.h"
 #include "engine/awake.h"
 #include "engine/call.h"
 #include "engine/fault.h"
 #include "engine/plan.h"
+#include "engine/standby.h"
 #include "engine/watch.h"
 #include "engine/worker.h"
 #include "engine/worker_process.h"
@@ -53,8 +50,8 @@ struct supervisor {
     uint32_t good_starts;                 /* when a worker was buried last */
     unsigned restarts_left;               /* of the burst, at last_ns */
     int64_t last_ns;
-    bool keeps_standby; /* a worker had to be replaced */
-    bool starved;       /* a worker is missing because fork failed, or must wait: try again soon */
+    struct twini_standby standby;
+    bool starved; /* a worker is missing because fork failed, or must wait: try again soon */
     uint8_t cause[TWINI_MOST_WORKERS]; /* enum cause: why the number is without a worker */
 };
 
@@ -67,75 +64,12 @@ static _Noreturn void be_worker(const struct supervisor *me, unsigned number)
     _exit(EXIT_SUCCESS);
 }
 
-static _Noreturn void be_standby(const struct supervisor *me)
-{
-    struct twini_shared *shared = me->shared;
-    twini_become_worker(me->of);
-    TWINI_FAULT("standing_by");
-    (void)twini_doorbell_wait(&shared->standby_bell, INT64_MAX);
-    /* order: acq_rel; the ring has ordered the number; the bell may be another's now */
-    uint32_t called = atomic_exchange_explicit(&shared->standby_called, 0, memory_order_acq_rel);
-    TWINI_FAULT("called");
-    (void)twini_worker_main(shared, called - 1);
-    _exit(EXIT_SUCCESS);
-}
-
-/* Not while the one before has not heard its number: its bell is this one's. */
-static void fork_standby(struct supervisor *me)
-{
-    struct twini_shared *shared = me->shared;
-    /* order: acquire; pairs with the exchange in be_standby() */
-    if (atomic_load_explicit(&shared->standby_called, memory_order_acquire))
-        return;
-    twini_doorbell_init(&shared->standby_bell);
-    pid_t pid = fork();
-    if (pid == 0)
-        be_standby(me);
-    me->keeps_standby = pid > 0; /* or not before the next death */
-    if (pid < 0)
-        return;
-    atomic_store_explicit(&shared->standby, pid, memory_order_relaxed); /* read after our death */
-    atomic_fetch_add_explicit(&shared->forks, 1, memory_order_relaxed); /* a counter */
-}
-
-static pid_t standby_of(const struct supervisor *me)
-{
-    return atomic_load_explicit(&me->shared->standby, memory_order_relaxed); /* ours */
-}
-
-/* It is dead. The next one comes after the next replacement: whoever kills it does not make us fork for
- * all we are worth. */
-static void forget_standby(struct supervisor *me)
-{
-    atomic_store_explicit(&me->shared->standby, 0, memory_order_relaxed); /* ours */
-    me->keeps_standby = false;
-}
-
-/* It is reaped like any other. */
-static void dismiss_standby(struct supervisor *me)
-{
-    me->keeps_standby = false;
-    if (standby_of(me))
-        (void)kill(standby_of(me), SIGKILL);
-}
-
-/* Gives the number to the standby, which may be dead: then it is buried like any worker. */
-static pid_t call_standby(struct supervisor *me, unsigned number)
-{
-    struct twini_shared *shared = me->shared;
-    pid_t pid = standby_of(me);
-    atomic_store_explicit(&shared->standby, 0, memory_order_relaxed); /* ours */
-    /* relaxed: ordered by the ring, a semaphore */
-    atomic_store_explicit(&shared->standby_called, number + 1, memory_order_relaxed);
-    twini_doorbell_ring(&shared->standby_bell);
-    return pid;
-}
-
 static pid_t make_process(struct supervisor *me, unsigned number)
 {
-    if (standby_of(me))
-        return call_standby(me, number);
-    pid_t pid = fork();
+    pid_t pid = twini_standby_call(&me->standby, number);
+    if (pid)
+        return pid;
+    pid = fork();
     if (pid == 0)
         be_worker(me, number);
     if (pid > 0)
@@ -234,7 +168,7 @@ static void replace_missing(struct supervisor *me)
         }
         me->failed_forks = 0;
         count_restart(&shared->worker[w], me->cause[w]);
-        me->keeps_standby = me->keeps_standby || me->cause[w] != NO_CAUSE;
+        me->standby.is_kept = me->standby.is_kept || me->cause[w] != NO_CAUSE;
         me->cause[w] = NO_CAUSE;
     }
     start_wanted(me);
@@ -273,22 +207,13 @@ static void count_start(struct supervisor *me, bool went_well, int status)
     me->good_starts = good;
 }
 
-/* It was a standby that died before it heard its number. */
-static void forget_called(struct twini_shared *shared, unsigned number)
-{
-    uint32_t called = number + 1;
-    /* relaxed: ours, the only one who reads it being dead */
-    atomic_compare_exchange_strong_explicit(&shared->standby_called, &called, 0,
-                                            memory_order_relaxed, memory_order_relaxed);
-}
-
 static void bury(struct supervisor *me, unsigned number, pid_t pid, int status)
 {
     struct twini_shared *shared = me->shared;
     struct twini_worker_block *block = &shared->worker[number];
     forget_spinner(shared, number);
     forget_sleeper(shared, number);
-    forget_called(shared, number);
+    twini_standby_bury(shared, number);
     TWINI_FAULT("burying");
     bool was_meant = twini_call_repair(shared, number, pid, status);
     was_meant = twini_map_repair(shared, number, pid, status) || was_meant;
@@ -327,8 +252,7 @@ static bool bury_all_dead(struct supervisor *me)
                 info.si_pid) /* ours */
                 bury(me, w, info.si_pid, status);
         twini_ring_caller_anyway(me->shared); /* he may have waited for that one */
-        if (info.si_pid == standby_of(me))
-            forget_standby(me);
+        twini_standby_died(&me->standby, info.si_pid);
         siginfo_t again;
         (void)waitid(P_PID, (id_t)info.si_pid, &again, WEXITED);
         info.si_pid = 0;
@@ -380,19 +304,14 @@ static void drain(int fd)
     }
 }
 
-static bool wants_standby(const struct supervisor *me)
-{
-    return me->keeps_standby && !standby_of(me);
-}
-
 /* How long to sleep, in ms; marks what has run for too long. */
 static int next_look(struct supervisor *me)
 {
     int ms = twini_watch_tasks(me->shared);
-    int other = me->starved             ? RETRY_MS
-                : wants_standby(me)     ? QUIET_MS
-                : me->of->caller_fd < 0 ? LOOK_MS
-                                        : -1;
+    int other = me->starved                          ? RETRY_MS
+                : twini_standby_is_due(&me->standby) ? QUIET_MS
+                : me->of->caller_fd < 0              ? LOOK_MS
+                                                     : -1;
     return ms < 0 || (other >= 0 && other < ms) ? other : ms;
 }
 
@@ -417,17 +336,18 @@ static bool supervise_once(struct supervisor *me)
     if (phase == TWINI_KILL)
         kill_workers(me, false);
     if (phase != TWINI_WORK)
-        dismiss_standby(me);
+        twini_standby_dismiss(&me->standby);
     if (phase == TWINI_WORK && after_deaths)
         tell_workers(shared);
     if (phase == TWINI_WORK)
         mend(me);
-    return phase == TWINI_WORK || me->alive > 0 || standby_of(me);
+    return phase == TWINI_WORK || me->alive > 0 || twini_standby_of(&me->standby);
 }
 
 _Noreturn void twini_supervise(struct twini_supervision *of)
 {
-    struct supervisor all_of_it = {.of = of, .shared = of->shared, .restarts_left = BURST};
+    struct supervisor all_of_it = {
+        .of = of, .shared = of->shared, .standby = {.of = of}, .restarts_left = BURST};
     struct supervisor *me = &all_of_it;
     me->shared->supervisor = getpid();
     twini_inside_task = true; /* nothing of the caller's may be used here */
@@ -453,8 +373,8 @@ _Noreturn void twini_supervise(struct twini_supervision *of)
             break;
         if (!supervise_once(me))
             _exit(EXIT_SUCCESS);
-        if (ready == 0 && wants_standby(me))
-            fork_standby(me);
+        if (ready == 0 && twini_standby_is_due(&me->standby))
+            twini_standby_fork(&me->standby);
     }
     kill_workers(me, false);
     _exit(EXIT_FAILURE);
