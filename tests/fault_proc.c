@@ -149,6 +149,15 @@ static void await_workers(struct twin_pool *pool, unsigned workers)
     } while (stats.workers < workers);
 }
 
+static void await_forks(struct twin_pool *pool, uint64_t forks)
+{
+    struct twin_stats stats;
+    do {
+        nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
+        cr_assert_eq(twin_pool_stats(pool, &stats), 0);
+    } while (stats.forks < forks);
+}
+
 static void set_fault(const char *name, int pass)
 {
     char text[64];
@@ -276,10 +285,10 @@ Test(fault_proc, the_standby_dies_at_each_step, .timeout = 60)
         int32_t item = 7;
         struct twin_call deadly = call_for(&item);
         deadly.task = die;
-        for (int deaths = 0; deaths < 3; deaths++) {
-            cr_assert_eq(twin_pool_apply(pool, &deadly, &(int64_t){0}), TWIN_EWORKER);
-            nanosleep(&(struct timespec){.tv_nsec = 30000000}, NULL); /* until there is a standby */
-        }
+        cr_assert_eq(twin_pool_apply(pool, &deadly, &(int64_t){0}), TWIN_EWORKER);
+        await_forks(pool, 5); /* supervisor, two workers, one more, and the standby */
+        cr_assert_eq(twin_pool_apply(pool, &deadly, &(int64_t){0}), TWIN_EWORKER);
+        await_forks(pool, 6); /* who takes its place */
         await_workers(pool, 2);
         cr_assert(twini_fault_end(), "nobody passed %s", places[i]);
         cr_assert_eq(call_all(pool, false), 0);
