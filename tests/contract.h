@@ -237,6 +237,7 @@ extern const struct arm arm_proc, arm_omp, arm_control;
     P(suite, arm, stop, cancels_a_map_that_runs)                                                   \
     P(suite, arm, stop, runs_a_lost_call_again)                                                    \
     P(suite, arm, stop, runs_a_lost_chunk_again)                                                   \
+    P(suite, arm, stop, runs_many_lost_chunks_again)                                               \
     P(suite, arm, stop, refuses_to_retry_in_place)                                                 \
     P(suite, arm, stop, recycles_workers)                                                          \
     P(suite, arm, stop, limits_the_memory_of_a_worker)                                             \

@@ -270,6 +270,34 @@ void stop_refuses_to_retry_in_place(const struct arm *arm)
 /* ---- recycling ---------------------------------------------------------------------------------
  */
 
+static int die_the_first_time(void *result, const void *item, void *context)
+{
+    atomic_int *begun = context;
+    if (atomic_fetch_add(&begun[*(const int32_t *)item], 1) == 0)
+        raise(SIGKILL);
+    return square(result, item, NULL);
+}
+
+/* However many chunks of a map are lost, each may be again. */
+void stop_runs_many_lost_chunks_again(const struct arm *arm)
+{
+    enum { LOST = 100 };
+    struct twin_pool *pool =
+        open_pool_with(arm, &(struct twin_pool_options){.workers = 2, .retries = 1});
+    atomic_int *begun = arena(pool, LOST * sizeof *begun);
+    int32_t items[LOST];
+    int64_t results[LOST];
+    struct twin_map map = square_map(count_up(items, LOST), results, LOST);
+    map.task = die_the_first_time;
+    map.context = begun;
+    map.chunk = 1;
+    succeeds(twin_pool_map(pool, &map));
+    for (int64_t i = 0; i < LOST; i++)
+        cr_assert(results[i] == i * i && atomic_load(&begun[i]) == 2);
+    twin_free(begun);
+    succeeds(twin_pool_close(pool));
+}
+
 void stop_recycles_workers(const struct arm *arm)
 {
     enum { TASKS = 10, WORKERS = 2 };

@@ -178,24 +178,79 @@ Test(hygiene_death, a_busy_supervisor_is_killed, .timeout = WATCHDOG_SECONDS)
     kill_the_supervisor(false);
 }
 
-/* The caller already sleeps when the supervisor dies. */
+/* The caller already sleeps when the supervisor dies; and what had not begun was not cancelled. */
 Test(hygiene_death, a_waiting_caller_is_told_that_the_supervisor_is_gone,
      .timeout = WATCHDOG_SECONDS)
 {
     struct scene *scene = shared_pages(sizeof *scene);
     struct twin_pool *pool = open_pool(&arm_proc, WORKERS);
     struct twin_call call = {.task = sleep_for_ever, .context = scene};
+    struct twin_future *futures[WORKERS];
     pid_t supervisor;
     cr_assert_eq(children_of(getpid(), &supervisor, 1), 1);
     pid_t killer = fork();
     cr_assert_geq(killer, 0);
     if (killer == 0) {
-        await_at_least(&scene->running, 1);
+        await_at_least(&scene->running, WORKERS);
         kill(supervisor, SIGKILL);
         _exit(0);
     }
+    for (int i = 0; i < WORKERS; i++)
+        succeeds(twin_pool_apply_async(pool, &call, &futures[i]));
     assert_hopeless(twin_pool_apply(pool, &call, NULL), "apply");
+    for (int i = 0; i < WORKERS; i++) {
+        assert_hopeless(twin_future_result(futures[i], NULL, -1), "apply_async");
+        twin_future_release(futures[i]);
+    }
     cr_assert_eq(waitpid(killer, NULL, 0), killer);
+    succeeds(twin_pool_close(pool));
+    assert_no_child();
+}
+
+static int count_on(void *item, void *arg)
+{
+    *(int32_t *)item = (*(int32_t *)arg)++;
+    return 1;
+}
+
+/* An endless one, of whose chunks one after the other is lost. */
+Test(hygiene_death, a_stream_ends_when_the_supervisor_is_gone, .timeout = WATCHDOG_SECONDS)
+{
+    struct twin_pool *pool = open_pool(&arm_proc, WORKERS);
+    int32_t next = 0;
+    struct twin_stream stream = {.task = square,
+                                 .item_size = sizeof(int32_t),
+                                 .result_size = sizeof(int64_t),
+                                 .source = {count_on, &next}};
+    struct twin_iterator *iterator;
+    const void *results;
+    size_t count = 1, index, before = 0;
+    pid_t supervisor;
+    int error = 0;
+    cr_assert_eq(children_of(getpid(), &supervisor, 1), 1);
+    succeeds(twin_pool_imap(pool, &stream, &iterator));
+    succeeds(twin_iterator_next(iterator, &results, &count, -1));
+    cr_assert_eq(kill(supervisor, SIGKILL), 0);
+    while (error != 0 || count > 0) {
+        error = twin_iterator_next(iterator, &results, &count, -1);
+        if (error == 0)
+            continue;
+        assert_hopeless(error, "imap");
+        succeeds(twin_iterator_index(iterator, &index));
+        cr_assert(before < index, "%zu comes after %zu", index, before);
+        before = index;
+    }
+    twin_iterator_release(iterator);
+    succeeds(twin_pool_close(pool));
+}
+
+Test(hygiene_death, a_worker_that_was_stopped_does_not_hold_up_close, .timeout = WATCHDOG_SECONDS)
+{
+    pid_t family[FAMILY + 2];
+    struct twin_pool *pool = open_pool(&arm_proc, WORKERS);
+    cr_assert_eq(descendants(family, FAMILY + 2), FAMILY);
+    for (int i = 0; i < FAMILY; i++) /* the supervisor, too */
+        cr_assert_eq(kill(family[i], SIGSTOP), 0);
     succeeds(twin_pool_close(pool));
     assert_no_child();
 }

@@ -175,6 +175,34 @@ static int open_as_somebody(const struct arm *arm, void *argument)
     return 0;
 }
 
+/* An executor starts its workers when they are needed: then none can be had. */
+static int submit_as_somebody(const struct arm *arm, void *argument)
+{
+    struct rlimit none = {0};
+    uid_t uid = 100000 + (uid_t)getpid();
+    pid_t supervisor;
+    (void)argument;
+    HOLDS(setgid(uid) == 0 && setuid(uid) == 0);
+    struct twin_executor *executor = open_executor(arm, 2);
+    HOLDS(children_of(getpid(), &supervisor, 1) == 1);
+    HOLDS(prlimit(supervisor, RLIMIT_NPROC, &none, NULL) == 0);
+    struct twin_future *future;
+    struct twin_call call = square_call(&(int32_t){7});
+    HOLDS(twin_executor_submit(executor, &call, &future) == 0);
+    HOLDS(twin_future_result(future, NULL, -1) == TWIN_EWORKER);
+    twin_future_release(future);
+    HOLDS(twin_executor_submit(executor, &call, &future) == TWIN_EWORKER);
+    HOLDS(twin_executor_close(executor) == 0);
+    return 0;
+}
+
+Test(hygiene_limits, an_executor_without_a_single_fork_says_so, .timeout = WATCHDOG_SECONDS)
+{
+    if (geteuid() != 0)
+        skip("needs root, to become a user with a process limit of his own");
+    cr_assert_eq(in_child(submit_as_somebody, &arm_proc, NULL), 0);
+}
+
 Test(hygiene_limits, a_fork_that_fails_at_each_worker_is_an_error_at_open,
      .timeout = WATCHDOG_SECONDS)
 {

@@ -264,6 +264,20 @@ static int end(struct imap *imap)
     return TWIN_ETASK;
 }
 
+/* A block that was read cannot be submitted, and none is in flight. Where nobody is left who would work, that
+ * is the end. */
+static int refuse(struct imap *imap, int error)
+{
+    if (error == TWIN_EWORKER) {
+        imap->state = TOLD;
+        imap->count = 0;
+        imap->base.index = imap->first;
+        imap->base.failure =
+            (struct twin_failure){.kind = TWIN_FAILURE_WORKER, .index = imap->first};
+    }
+    return error;
+}
+
 static int imap_next(struct twin_iterator *base, const void **results, size_t *count,
                      int64_t deadline_ns)
 {
@@ -273,7 +287,7 @@ static int imap_next(struct twin_iterator *base, const void **results, size_t *c
     imap->shown = NULL;
     int error = fill(imap);
     if (imap->in_flight == 0)
-        return error ? error : end(imap);
+        return error ? refuse(imap, error) : end(imap);
     error = await_block(imap, deadline_ns);
     if (error)
         return error;

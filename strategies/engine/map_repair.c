@@ -4,26 +4,49 @@
 #include "engine/range.h"
 #include "engine/worker.h"
 
-/* Whether a chunk that was lost may be run again: counts how often it was. The supervisor's own
- * table; a chunk that finds no place in it is given up. */
+#include <stdlib.h>
+
+/* How often each chunk of a map was lost; the supervisor's own. */
+struct losses {
+    struct {
+        size_t chunk;
+        unsigned times;
+    } * lost;
+    size_t count, room;
+    unsigned use; /* of the slot: which map it is about */
+};
+
+static unsigned *times_lost(struct losses *losses, size_t chunk)
+{
+    for (size_t i = 0; i < losses->count; i++)
+        if (losses->lost[i].chunk == chunk)
+            return &losses->lost[i].times;
+    if (losses->count == losses->room) {
+        size_t room = losses->room ? 2 * losses->room : 16;
+        void *more = realloc(losses->lost, room * sizeof *losses->lost);
+        if (!more)
+            return NULL;
+        losses->lost = more;
+        losses->room = room;
+    }
+    losses->lost[losses->count].chunk = chunk;
+    losses->lost[losses->count].times = 0;
+    return &losses->lost[losses->count++].times;
+}
+
+/* Whether a chunk that was lost may be run again: counts that it was. Not if there is no memory to count. */
 static bool may_run_again(const struct twini_shared *shared, unsigned number, size_t chunk)
 {
-    enum { PLACES = 64 };
-    static struct {
-        size_t chunk;
-        unsigned use, times;
-    } lost[TWINI_MAP_SLOTS][PLACES];
-    unsigned use = shared->maps[number].use;
-    for (unsigned i = 0; i < PLACES && shared->retries; i++) {
-        if (lost[number][i].use != use) {
-            lost[number][i].use = use;
-            lost[number][i].chunk = chunk;
-            lost[number][i].times = 0;
-        }
-        if (lost[number][i].chunk == chunk)
-            return lost[number][i].times++ < shared->retries;
+    static struct losses of_slot[TWINI_MAP_SLOTS];
+    struct losses *losses = &of_slot[number];
+    if (shared->retries == 0)
+        return false;
+    if (losses->use != shared->maps[number].use) {
+        losses->use = shared->maps[number].use;
+        losses->count = 0;
     }
-    return false;
+    unsigned *times = times_lost(losses, chunk);
+    return times && (*times)++ < shared->retries;
 }
 
 /* The item that a dead worker was computing. Of a kernel's chunk only the first is known; so it is when

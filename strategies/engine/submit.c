@@ -281,8 +281,11 @@ void twini_abandon_calls(struct twini_proc *proc)
             call->u.pid =
                 atomic_load_explicit(&proc->shared->worker[w.owner].pid, memory_order_relaxed);
             deliver(proc, line, TWINI_CALL_LOST);
-        } else {
+        } else if (twini_call_has_ended(w) || proc->terminated) {
             deliver(proc, line, twini_call_has_ended(w) ? w.state : TWINI_CALL_CANCELLED);
+        } else { /* nobody's, and nobody is left */
+            call->code = call->u.pid = 0;
+            deliver(proc, line, TWINI_CALL_LOST);
         }
     }
 }

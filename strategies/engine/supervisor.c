@@ -105,9 +105,11 @@ static void start_wanted(struct supervisor *me)
     for (; started < wanted; started++) {
         int error = start_worker(me, started);
         if (error == 0) {
+            me->failed_forks = 0;
             atomic_store_explicit(&shared->started, started + 1, memory_order_relaxed);
             continue;
         }
+        me->failed_forks++;
         if (atomic_load_explicit(&shared->opened, memory_order_relaxed) == 0) {
             shared->open_errno = error;
             /* order: release; pairs with acquire in has_opened() */
@@ -214,6 +216,7 @@ static void bury(struct supervisor *me, unsigned number, pid_t pid, int status)
     forget_spinner(shared, number);
     forget_sleeper(shared, number);
     twini_standby_bury(shared, number);
+    twini_watch_forget(shared, number);
     TWINI_FAULT("burying");
     bool was_meant = twini_call_repair(shared, number, pid, status);
     was_meant = twini_map_repair(shared, number, pid, status) || was_meant;
@@ -272,6 +275,17 @@ static void kill_workers(struct supervisor *me, bool only_stopped)
     }
 }
 
+/* Whoever stopped them: they are to leave, and the caller waits for that. */
+static void continue_workers(struct supervisor *me)
+{
+    for (unsigned w = 0; w < twini_numbers(me->shared); w++) {
+        pid_t pid =
+            atomic_load_explicit(&me->shared->worker[w].pid, memory_order_relaxed); /* ours */
+        if (pid > 0)
+            (void)kill(pid, SIGCONT);
+    }
+}
+
 /* After deaths all workers look for what is to be done again. */
 static void tell_workers(struct twini_shared *shared)
 {
@@ -288,7 +302,9 @@ static void mend(struct supervisor *me)
         return; /* open failed: the caller will end us */
     replace_missing(me);
     bool hopeless = me->failed_forks >= MOST_FAILED_FORKS || !me->starved;
-    if (me->alive > 0 || !hopeless || !atomic_load_explicit(&shared->started, memory_order_relaxed))
+    bool untried =
+        atomic_load_explicit(&shared->started, memory_order_relaxed) == 0 && !me->starved;
+    if (me->alive > 0 || !hopeless || untried)
         return;
     /* order: release; pairs with acquire in is_alive() */
     atomic_store_explicit(&shared->broken, 1, memory_order_release);
@@ -335,6 +351,8 @@ static bool supervise_once(struct supervisor *me)
     int phase = atomic_load_explicit(&shared->phase, memory_order_acquire);
     if (phase == TWINI_KILL)
         kill_workers(me, false);
+    if (phase == TWINI_LEAVE)
+        continue_workers(me);
     if (phase != TWINI_WORK)
         twini_standby_dismiss(&me->standby);
     if (phase == TWINI_WORK && after_deaths)
@@ -377,5 +395,6 @@ _Noreturn void twini_supervise(struct twini_supervision *of)
             twini_standby_fork(&me->standby);
     }
     kill_workers(me, false);
+    twini_standby_dismiss(&me->standby);
     _exit(EXIT_FAILURE);
 }

@@ -102,6 +102,12 @@ int twini_watch_tasks(struct twini_shared *shared)
     return tick < 1 ? 1 : tick < MOST_TICK_MS ? (int)tick : MOST_TICK_MS;
 }
 
+void twini_watch_forget(const struct twini_shared *shared, unsigned worker)
+{
+    if (shared->task_timeout_ns)
+        sights[worker] = (struct sight){0};
+}
+
 void twini_wake_watcher_now(struct twini_shared *shared)
 {
     /* order: relaxed; it is only not to be woken by all */

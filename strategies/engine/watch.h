@@ -11,6 +11,8 @@ bool twini_is_to_die(struct twini_shared *shared, unsigned worker);
  * it may sleep, in ms: -1 when nothing runs (whoever claims something then wakes it), or when there
  * is no limit. */
 int twini_watch_tasks(struct twini_shared *shared);
+/* The worker is dead: what its successor runs is not what it ran, though it look the same. */
+void twini_watch_forget(const struct twini_shared *shared, unsigned worker);
 
 /* The worker, after it has claimed something: wakes a supervisor that has nothing to watch. */
 void twini_wake_watcher_now(struct twini_shared *shared);

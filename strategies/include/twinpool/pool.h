@@ -181,7 +181,7 @@ struct twin_failure {
     enum twin_failure_kind kind;
     size_t index;    /* lowest failing item; a kernel's is its chunk's first. 0 for a single call */
     int task_code;   /* what the task returned */
-    pid_t pid;       /* the worker that died */
+    pid_t pid;       /* the worker that died; 0: none had begun it when the last one was gone */
     int wait_status; /* as from waitpid(): read it with WIFSIGNALED, WTERMSIG, WEXITSTATUS */
     int sys_errno;
 };
@@ -480,7 +480,8 @@ int twin_pool_imap_unordered(struct twin_pool *pool, const struct twin_stream *s
  * Returns:    0; ETIMEOUT (may be called again); ETASK, EWORKER and so on for this chunk: a map's
  *             iterator then is at its end. A stream goes on: the results of that chunk alone are
  *             lost; its source's failure (TWIN_FAILURE_SOURCE) is told once, after the results of
- *             all that was read, and then comes the end; ECLOSED: all that was in flight when its
+ *             all that was read, and then comes the end, as after an EWORKER because no worker is left
+ *             and none can be had; ECLOSED: all that was in flight when its
  *             pool was shut down has been given; ENOMEM: no room for what was read, may be called
  *             again. */
 int twin_iterator_next(struct twin_iterator *iterator, const void **results, size_t *count,
