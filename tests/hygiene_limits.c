@@ -175,6 +175,29 @@ static int open_as_somebody(const struct arm *arm, void *argument)
     return 0;
 }
 
+/* What a worker has at its start is read there. */
+static int open_without_proc(const struct arm *arm, void *empty_folder)
+{
+    struct twin_pool *pool;
+    HOLDS(chroot(empty_folder) == 0 && chdir("/") == 0);
+    errno = 0;
+    HOLDS(arm->open(&pool, &(struct twin_pool_options){.worker_bytes = 8 << 20}) == TWIN_ESYSTEM);
+    HOLDS(errno == ENOENT && !pool);
+    HOLDS(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
+    HOLDS(arm->open(&pool, NULL) == 0 && twin_pool_close(pool) == 0);
+    return 0;
+}
+
+Test(hygiene_limits, a_memory_ceiling_without_proc_is_an_error_at_open, .timeout = WATCHDOG_SECONDS)
+{
+    if (geteuid() != 0)
+        skip("needs root, to have a root directory without /proc");
+    char folder[] = "/tmp/twin-root-XXXXXX";
+    cr_assert_not_null(mkdtemp(folder));
+    int line = in_child(open_without_proc, &arm_proc, folder);
+    cr_assert(rmdir(folder) == 0 && line == 0, "line %d", line);
+}
+
 /* An executor starts its workers when they are needed: then none can be had. */
 static int submit_as_somebody(const struct arm *arm, void *argument)
 {

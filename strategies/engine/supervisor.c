@@ -331,13 +331,16 @@ static int next_look(struct supervisor *me)
     return ms < 0 || (other >= 0 && other < ms) ? other : ms;
 }
 
-static int open_signals(struct supervisor *me)
+/* What it and its workers need. False: errno tells why not. */
+static bool get_means(struct supervisor *me)
 {
+    if (me->shared->worker_bytes && access("/proc/self/status", R_OK)) /* limit_memory() reads it */
+        return false;
     sigset_t child;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     me->of->signal_fd = signalfd(-1, &child, SFD_NONBLOCK | SFD_CLOEXEC);
-    return me->of->signal_fd;
+    return me->of->signal_fd >= 0;
 }
 
 /* What there is to do; false: all is done. */
@@ -370,7 +373,7 @@ _Noreturn void twini_supervise(struct twini_supervision *of)
     me->shared->supervisor = getpid();
     twini_inside_task = true; /* nothing of the caller's may be used here */
     twini_reset_process();
-    if (open_signals(me) < 0) {
+    if (!get_means(me)) {
         me->shared->open_errno = errno;
         /* order: release; as in start_wanted() */
         atomic_store_explicit(&me->shared->opened, 2, memory_order_release);

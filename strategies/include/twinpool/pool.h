@@ -110,9 +110,11 @@ struct twin_pool_options {
     int64_t
         task_timeout_ns; /* proc: a call, an item of a map or a chunk of a kernel that runs longer
                                 is stopped with its worker: TWIN_ETASKTIMEOUT; up to 50 ms late. 0:
-                                no limit */
+                                no limit. With one, a task must not close descriptors that are not
+                                its own: the supervisor is woken by one */
     size_t worker_bytes; /* proc: memory that a worker may take (RLIMIT_DATA) on top of what it has
-                            at its start; beyond it malloc() gives NULL. 0: no limit */
+                            at its start; beyond it malloc() gives NULL. 0: no limit. Needs /proc, else
+                            open fails with TWIN_ESYSTEM */
     int (*initializer)(void *); /* runs once in each worker before its first task; a code other than
                                    0 makes open fail with TWIN_ETASK. Changes of user or group
                                    belong here: after one in a task, its worker outlives a
