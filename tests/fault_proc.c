@@ -274,20 +274,30 @@ static int die(void *result, const void *item, void *context)
     abort();
 }
 
+static struct twin_pool *open_with(const char *fault)
+{
+    struct twin_pool *pool;
+    set_fault(fault, 1);
+    cr_assert_eq(twin_pool_open(&pool, &(struct twin_pool_options){.workers = 2}), 0);
+    return pool;
+}
+
+static void lose_a_worker(struct twin_pool *pool)
+{
+    struct twin_call deadly = call_for(&(int32_t){7});
+    deadly.task = die;
+    cr_assert_eq(twin_pool_apply(pool, &deadly, &(int64_t){0}), TWIN_EWORKER);
+}
+
 /* Who was to replace a worker dies as well: before it is called, and before it works. */
 Test(fault_proc, the_standby_dies_at_each_step, .timeout = 60)
 {
     static const char *const places[] = {"standing_by", "called"};
     for (size_t i = 0; i < 2; i++) {
-        struct twin_pool *pool;
-        set_fault(places[i], 1);
-        cr_assert_eq(twin_pool_open(&pool, &(struct twin_pool_options){.workers = 2}), 0);
-        int32_t item = 7;
-        struct twin_call deadly = call_for(&item);
-        deadly.task = die;
-        cr_assert_eq(twin_pool_apply(pool, &deadly, &(int64_t){0}), TWIN_EWORKER);
+        struct twin_pool *pool = open_with(places[i]);
+        lose_a_worker(pool);
         await_forks(pool, 5); /* supervisor, two workers, one more, and the standby */
-        cr_assert_eq(twin_pool_apply(pool, &deadly, &(int64_t){0}), TWIN_EWORKER);
+        lose_a_worker(pool);
         await_forks(pool, 6); /* who takes its place */
         await_workers(pool, 2);
         cr_assert(twini_fault_end(), "nobody passed %s", places[i]);
@@ -301,13 +311,9 @@ Test(fault_proc, the_supervisor_dies_while_it_repairs, .timeout = 60)
 {
     static const char *const places[] = {"burying", "buried"};
     for (size_t i = 0; i < 2; i++) {
-        struct twin_pool *pool;
-        set_fault(places[i], 1);
-        cr_assert_eq(twin_pool_open(&pool, &(struct twin_pool_options){.workers = 2}), 0);
+        struct twin_pool *pool = open_with(places[i]);
         int32_t item = 7;
-        struct twin_call deadly = call_for(&item);
-        deadly.task = die;
-        cr_assert_eq(twin_pool_apply(pool, &deadly, &(int64_t){0}), TWIN_EWORKER);
+        lose_a_worker(pool);
         struct twin_call call = call_for(&item);
         int error;
         while ((error = twin_pool_apply(pool, &call, &(int64_t){0})) == 0) {

@@ -32,17 +32,11 @@ static int sleep_for_ever(void *result, const void *item, void *context)
     return 0;
 }
 
-static int die(void *result, const void *item, void *context)
-{
-    (void)result, (void)item, (void)context;
-    return raise(SIGKILL);
-}
-
 /* Returns whether the pool has a standby now. */
 static bool lose_a_worker(struct twin_pool *pool)
 {
     pid_t family[FAMILY + 2];
-    if (twin_pool_apply(pool, &(struct twin_call){.task = die}, NULL) != TWIN_EWORKER)
+    if (twin_pool_apply(pool, &(struct twin_call){.task = kill_own_worker}, NULL) != TWIN_EWORKER)
         return false;
     while (descendants(family, FAMILY + 2) != FAMILY + 1)
         nap();

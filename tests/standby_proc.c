@@ -8,12 +8,6 @@
 
 enum { WORKERS = 2, MOST = 16, DEATHS = 20 };
 
-static int die(void *result, const void *item, void *context)
-{
-    (void)result, (void)item, (void)context;
-    return raise(SIGKILL);
-}
-
 static bool is_worker(struct twin_pool *pool, pid_t pid)
 {
     struct twin_worker_stats stats;
@@ -40,7 +34,8 @@ static pid_t standby_of(struct twin_pool *pool)
 
 static void lose_a_worker(struct twin_pool *pool)
 {
-    cr_assert_eq(twin_pool_apply(pool, &(struct twin_call){.task = die}, NULL), TWIN_EWORKER);
+    cr_assert_eq(twin_pool_apply(pool, &(struct twin_call){.task = kill_own_worker}, NULL),
+                 TWIN_EWORKER);
 }
 
 /* The call may have failed before its worker is known to be dead. */

@@ -11,7 +11,6 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 /* ---- the model, as the search sees it ------------------------------------ */
 
@@ -113,26 +112,21 @@ static const char *check(const void *arg, const void *at, bool at_rest)
 
 /* ---- one search ---------------------------------------------------------- */
 
-static void tell(const struct search_model *search, struct call_state state,
-                 const struct search_result *result)
+static void tell(const void *arg, const void *at, unsigned choice)
 {
-    const char *violation = NULL;
-    for (size_t i = 0; i < result->path_length; i++) {
-        struct call_state next = state;
-        if (step(search->arg, &next, result->path[i], &violation) != SEARCH_BLOCKED)
-            state = next;
-        fprintf(stderr,
-                "%2u: caller %2u.%u | w0 %2u line %u run %u-%u | w1 %2u line %u run %u-%u |"
-                " supervisor %2u | head %u tail %u awake %u parked %u |",
-                result->path[i], state.caller.at, state.caller.ringer.at, state.workers[0].at,
-                state.workers[0].line, state.workers[0].position, state.workers[0].end,
-                state.workers[1].at, state.workers[1].line, state.workers[1].position,
-                state.workers[1].end, state.supervisor.at, state.head, state.tail, state.awake,
-                state.parked);
-        for (unsigned line = 0; line < MOST_LINES; line++)
-            fprintf(stderr, " %u:%u", state.lines[line].call, state.lines[line].state);
-        fputc('\n', stderr);
-    }
+    const struct call_state *state = at;
+    (void)arg;
+    fprintf(stderr,
+            "%2u: caller %2u.%u | w0 %2u line %u run %u-%u | w1 %2u line %u run %u-%u |"
+            " supervisor %2u | head %u tail %u awake %u parked %u |",
+            choice, state->caller.at, state->caller.ringer.at, state->workers[0].at,
+            state->workers[0].line, state->workers[0].position, state->workers[0].end,
+            state->workers[1].at, state->workers[1].line, state->workers[1].position,
+            state->workers[1].end, state->supervisor.at, state->head, state->tail, state->awake,
+            state->parked);
+    for (unsigned line = 0; line < MOST_LINES; line++)
+        fprintf(stderr, " %u:%u", state->lines[line].call, state->lines[line].state);
+    fputc('\n', stderr);
 }
 
 /* Returns NULL, or what is violated. */
@@ -148,13 +142,7 @@ static const char *explore(struct call_model model, const char *name)
         start.workers[number].may_die = model.crashes > 0;
         start.blocks[number].life = number < model.workers ? ALIVE : NEVER;
     }
-    struct search_result result = search_all(&search, &start);
-    fprintf(stderr, "%s: %zu states, %s\n", name, result.states,
-            result.violation ? result.violation : "nothing is violated");
-    if (result.violation && model.variant == AS_BUILT)
-        tell(&search, start, &result);
-    free(result.path);
-    return result.violation;
+    return search_explore(&search, &start, name, model.variant == AS_BUILT ? tell : NULL);
 }
 
 #define TWO    .workers = 2, .lines = 2, .in_flight = 2

@@ -10,23 +10,17 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-static void tell(const struct range_model *model, struct range_state state,
-                 const struct search_result *result)
+static void tell(const void *arg, const void *at, unsigned choice)
 {
-    const char *violation = NULL;
-    for (size_t i = 0; i < result->path_length; i++) {
-        struct range_state next = state;
-        if (range_model_step(model, &next, result->path[i], &violation) != SEARCH_BLOCKED)
-            state = next;
-        fprintf(stderr, "%2u:", result->path[i]);
-        for (unsigned w = 0; w < model->workers; w++)
-            fprintf(stderr, " | w%u at %u life %u, %u-%u thief %u state %u", w, state.workers[w].at,
-                    state.workers[w].life, state.ranges[w].next, state.ranges[w].end,
-                    state.ranges[w].thief, state.ranges[w].state);
-        fprintf(stderr, " | supervisor %u | caller %u\n", state.supervisor.at, state.caller.at);
-    }
+    const struct range_model *model = arg;
+    const struct range_state *state = at;
+    fprintf(stderr, "%2u:", choice);
+    for (unsigned w = 0; w < model->workers; w++)
+        fprintf(stderr, " | w%u at %u life %u, %u-%u thief %u state %u", w, state->workers[w].at,
+                state->workers[w].life, state->ranges[w].next, state->ranges[w].end,
+                state->ranges[w].thief, state->ranges[w].state);
+    fprintf(stderr, " | supervisor %u | caller %u\n", state->supervisor.at, state->caller.at);
 }
 
 /* Returns NULL, or what is violated. */
@@ -38,13 +32,7 @@ static const char *explore(struct range_model model, const char *name)
                                   .step = range_model_step,
                                   .check = range_model_check};
     struct range_state start = range_model_start(&model);
-    struct search_result result = search_all(&search, &start);
-    fprintf(stderr, "%s: %zu states, %s\n", name, result.states,
-            result.violation ? result.violation : "nothing is violated");
-    if (result.violation && model.variant == RANGES_AS_BUILT)
-        tell(&model, start, &result);
-    free(result.path);
-    return result.violation;
+    return search_explore(&search, &start, name, model.variant == RANGES_AS_BUILT ? tell : NULL);
 }
 
 #define TWO   .workers = 2, .dealt = 2

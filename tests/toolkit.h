@@ -54,6 +54,8 @@ struct failing {
 #define FAILING_CODE(item) (1000 + (int)(item))
 int fail_some(void *result, const void *item, void *context);
 int fail_some_chunk(void *results, const void *items, size_t count, void *context);
+/* Dies of SIGKILL, and its worker with it. */
+int kill_own_worker(void *result, const void *item, void *context);
 
 /* ---- a gate in shared memory, at which tasks wait until the test opens it ---- */
 struct gate {

@@ -37,7 +37,7 @@ unsigned twini_count_parked(const struct twini_shared *shared)
     for (unsigned i = 0; i < (twini_numbers(shared) + 63) / 64; i++)
         /* order: seq_cst; after tail was read: call.c */
         count += (unsigned)__builtin_popcountll(
-            atomic_load_explicit(&shared->parked[i], memory_order_relaxed));
+            atomic_load_explicit(&shared->parked[i], memory_order_seq_cst));
     return count;
 }
 
@@ -76,7 +76,7 @@ bool twini_any_waiting(const struct twini_shared *shared)
     if (waits_in(shared, head, atomic_load_explicit(&shared->tail, memory_order_seq_cst)))
         return true;
     for (unsigned i = 0; i < (twini_numbers(shared) + 63) / 64; i++) {
-        /* order: acquire; pairs with twini_tell_of_run(); the run is readable */
+        /* order: acquire; pairs with tell_of_run() of call.c; the run is readable */
         uint64_t bits = atomic_load_explicit(&shared->long_runs[i], memory_order_acquire);
         for (; bits; bits &= bits - 1)
             if (waits_in_run(shared, i * 64 + (unsigned)__builtin_ctzll(bits)))

@@ -16,7 +16,7 @@ unsigned twini_ring_workers(struct twini_shared *shared, unsigned count);
 unsigned twini_ring_for_map(struct twini_shared *shared, unsigned count, bool all);
 /* Wakes up to most of those who are still to be woken for maps. Returns how many. */
 unsigned twini_ring_due(struct twini_shared *shared, unsigned most);
-/* Wakes everybody, asleep or not: after a repair. */
+/* Wakes the caller, all workers, or everybody, asleep or not: after a repair. */
 void twini_ring_caller_anyway(struct twini_shared *shared);
 void twini_ring_all_workers(struct twini_shared *shared);
 void twini_ring_all(struct twini_shared *shared);

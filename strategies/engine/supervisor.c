@@ -88,9 +88,12 @@ static int start_worker(struct supervisor *me, unsigned number)
     if (pid < 0) {
         int error = errno;
         atomic_store_explicit(&block->state, TWINI_ABSENT, memory_order_relaxed);
+        me->starved = true;
+        me->failed_forks++;
         return error;
     }
     atomic_store_explicit(&block->pid, pid, memory_order_relaxed);
+    me->failed_forks = 0;
     me->alive++;
     return 0;
 }
@@ -105,18 +108,15 @@ static void start_wanted(struct supervisor *me)
     for (; started < wanted; started++) {
         int error = start_worker(me, started);
         if (error == 0) {
-            me->failed_forks = 0;
             atomic_store_explicit(&shared->started, started + 1, memory_order_relaxed);
             continue;
         }
-        me->failed_forks++;
         if (atomic_load_explicit(&shared->opened, memory_order_relaxed) == 0) {
             shared->open_errno = error;
             /* order: release; pairs with acquire in has_opened() */
             atomic_store_explicit(&shared->opened, 2, memory_order_release);
             twini_ring_all(shared);
         }
-        me->starved = true;
         return;
     }
 }
@@ -163,12 +163,8 @@ static void replace_missing(struct supervisor *me)
             me->starved = true;
             continue;
         }
-        if (start_worker(me, w) != 0) {
-            me->starved = true;
-            me->failed_forks++;
+        if (start_worker(me, w) != 0)
             return;
-        }
-        me->failed_forks = 0;
         count_restart(&shared->worker[w], me->cause[w]);
         me->standby.is_kept = me->standby.is_kept || me->cause[w] != NO_CAUSE;
         me->cause[w] = NO_CAUSE;
@@ -264,25 +260,14 @@ static bool bury_all_dead(struct supervisor *me)
     return any;
 }
 
-/* Kills all, or those who run what is to be stopped. */
-static void kill_workers(struct supervisor *me, bool only_stopped)
+/* To all workers, or to those who run what is to be stopped. */
+static void signal_workers(struct supervisor *me, int number, bool only_stopped)
 {
     for (unsigned w = 0; w < twini_numbers(me->shared); w++) {
         pid_t pid =
             atomic_load_explicit(&me->shared->worker[w].pid, memory_order_relaxed); /* ours */
         if (pid > 0 && (!only_stopped || twini_is_to_die(me->shared, w)))
-            (void)kill(pid, SIGKILL); /* not reaped yet, so it is still ours */
-    }
-}
-
-/* Whoever stopped them: they are to leave, and the caller waits for that. */
-static void continue_workers(struct supervisor *me)
-{
-    for (unsigned w = 0; w < twini_numbers(me->shared); w++) {
-        pid_t pid =
-            atomic_load_explicit(&me->shared->worker[w].pid, memory_order_relaxed); /* ours */
-        if (pid > 0)
-            (void)kill(pid, SIGCONT);
+            (void)kill(pid, number); /* not reaped yet, so it is still ours */
     }
 }
 
@@ -353,9 +338,9 @@ static bool supervise_once(struct supervisor *me)
     /* order: acquire; pairs with release in stop() of proc_runtime.c */
     int phase = atomic_load_explicit(&shared->phase, memory_order_acquire);
     if (phase == TWINI_KILL)
-        kill_workers(me, false);
-    if (phase == TWINI_LEAVE)
-        continue_workers(me);
+        signal_workers(me, SIGKILL, false);
+    if (phase == TWINI_LEAVE) /* whoever stopped some: the caller waits until they have left */
+        signal_workers(me, SIGCONT, false);
     if (phase != TWINI_WORK)
         twini_standby_dismiss(&me->standby);
     if (phase == TWINI_WORK && after_deaths)
@@ -386,7 +371,7 @@ _Noreturn void twini_supervise(struct twini_supervision *of)
                                {.fd = me->of->signal_fd, .events = POLLIN},
                                {.fd = of->event_fd, .events = POLLIN}};
         int ms = next_look(me);
-        kill_workers(me, true);
+        signal_workers(me, SIGKILL, true);
         int ready = poll(fds, 3, ms);
         if (ready < 0 && errno != EINTR)
             break;
@@ -397,7 +382,7 @@ _Noreturn void twini_supervise(struct twini_supervision *of)
         if (ready == 0 && twini_standby_is_due(&me->standby))
             twini_standby_fork(&me->standby);
     }
-    kill_workers(me, false);
+    signal_workers(me, SIGKILL, false);
     twini_standby_dismiss(&me->standby);
     _exit(EXIT_FAILURE);
 }

@@ -1,6 +1,7 @@
 /* search.c: depth-first search with an explicit stack; the stack is the path. */
 #include "model/search.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,4 +130,33 @@ struct search_result search_all(const struct search_model *model, const void *in
     free(search.frames);
     free(search.states);
     return result;
+}
+
+static void tell_path(const struct search_model *model, const void *initial,
+                      const struct search_result *result,
+                      void (*tell)(const void *arg, const void *state, unsigned choice))
+{
+    char *state = need(malloc(model->state_bytes)), *next = need(malloc(model->state_bytes));
+    const char *violation = NULL;
+    memcpy(state, initial, model->state_bytes);
+    for (size_t i = 0; i < result->path_length; i++) {
+        memcpy(next, state, model->state_bytes);
+        if (model->step(model->arg, next, result->path[i], &violation) != SEARCH_BLOCKED)
+            memcpy(state, next, model->state_bytes);
+        tell(model->arg, state, result->path[i]);
+    }
+    free(state);
+    free(next);
+}
+
+const char *search_explore(const struct search_model *model, const void *initial, const char *name,
+                           void (*tell)(const void *arg, const void *state, unsigned choice))
+{
+    struct search_result result = search_all(model, initial);
+    fprintf(stderr, "%s: %zu states, %s\n", name, result.states,
+            result.violation ? result.violation : "nothing is violated");
+    if (result.violation && tell)
+        tell_path(model, initial, &result, tell);
+    free(result.path);
+    return result.violation;
 }

@@ -35,5 +35,9 @@ struct search_result {
 };
 
 struct search_result search_all(const struct search_model *model, const void *initial);
+/* The same, and says on standard error what came of it; of a violation also, by tell unless NULL, each
+ * choice on the way to it and the state that it led to. Returns NULL, or what is violated. */
+const char *search_explore(const struct search_model *model, const void *initial, const char *name,
+                           void (*tell)(const void *arg, const void *state, unsigned choice));
 
 #endif
