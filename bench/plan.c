@@ -40,7 +40,7 @@ static const struct price {
 } prices[] = {
     {"sequential", NULL, 2},
     {"sequential", "python", 140},
-    {"map", NULL, 2},
+    {"map", NULL, 1.4},
     {"map", "python", 200},
     {"map_async", NULL, 2},
     {"map_async", "python", 160},
@@ -70,7 +70,10 @@ static const struct price {
     {"death", NULL, 22000000},
 };
 
-static double item_ns(const struct plan_arm *arm)
+/* Of a call that libgomp hands to one of more threads than there are CPUs. */
+#define CROWDED_TASK_NS 5000
+
+static double item_ns(const struct plan_arm *arm, unsigned usual_workers)
 {
     double ns = 1;
     uint64_t chunk;
@@ -78,6 +81,9 @@ static double item_ns(const struct plan_arm *arm)
         if (strcmp(prices[i].strategy, arm->strategy) == 0 &&
             (prices[i].backend == NULL || strcmp(prices[i].backend, arm->backend) == 0))
             ns = prices[i].ns;
+    if (arm->workers > usual_workers && strcmp(arm->backend, "omp") == 0 &&
+        strcmp(arm->strategy, "apply_async") == 0)
+        ns = CROWDED_TASK_NS;
     if (number_read(arm->chunk, 1, UINT64_MAX, &chunk))
         ns += 150.0 / (double)chunk;
     if (strcmp(arm->wait, "block") == 0)
@@ -97,9 +103,9 @@ static double idle_s(const struct plan_arm *arm)
                : gap_s;
 }
 
-static void set_passes(struct plan_arm *arm, unsigned calls)
+static void set_passes(struct plan_arm *arm, unsigned calls, unsigned usual_workers)
 {
-    const double pass_s = (double)arm->n_run * item_ns(arm) * 1e-9 + idle_s(arm);
+    const double pass_s = (double)arm->n_run * item_ns(arm, usual_workers) * 1e-9 + idle_s(arm);
     arm->warm_only = pass_s > 0.15 || strcmp(arm->strategy, "spawn_bounded") == 0;
     arm->calls = calls > 0 ? calls : pass_s > 0.03 ? 1 : pass_s > 0.01 ? 3 : 5;
     const double passes = arm->calls + (arm->warm_only ? 0.0 : 1.0);
@@ -126,7 +132,7 @@ static void set_passes(struct plan_arm *arm, unsigned calls)
         break;
     case CONNPOOL: /* where holders are killed at random, each costs a process */
         arm->estimate_s =
-            0.3 + (strcmp(arm->variant, "soak_sim") == 0 ? 0.0005 : 0) * (double)arm->n;
+            0.3 + (strcmp(arm->variant, "soak_sim") == 0 ? 0.005 : 0) * (double)arm->n;
         break;
     case TIMELINE:
     case PROGRAMS:
@@ -199,7 +205,7 @@ static void set_arm(struct plan_arm *arm, const struct plan_group *group,
     arm->n = row->n[mode] > 0 ? row->n[mode] : group->n[mode];
     arm->n_run = row->run[mode] > 0 && row->run[mode] < arm->n ? row->run[mode] : arm->n;
     set_chunk(arm, or_else(row->chunk, arm->program == ARM ? "auto" : ""));
-    set_passes(arm, row->calls);
+    set_passes(arm, row->calls, choice->workers);
 }
 
 static const struct plan_row seq_rows[] = {
