@@ -228,6 +228,7 @@ Test(call_model, lost_wakes_are_caught, .timeout = 300)
           .grain = COARSE);
     CATCH(in_vain, PASSES_NOTHING_ON, TWO, .calls = 2, NAP, .meet = 1);
     CATCH(in_vain, RUN_NOT_TOLD_OF, THREE, NAP, .meet = 2, .grain = COARSE);
+    CATCH(in_vain, RUNG_AND_NO_PROMISE, TWO, .calls = 2, NAP, .meet = 1);
     CATCH(in_vain, PROMISE_OUTLIVES, TWO, .calls = 2, NAP, .crashes = 1, .meet = 1,
           .grain = COARSE);
 }

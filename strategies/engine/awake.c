@@ -11,7 +11,8 @@
  * A ring costs as much as a hundred short tasks, so a burst of calls must not ring for each. None is
  * due while somebody is  awake : has promised to look once more, and to clear that word before it
  * sleeps for good. It is whoever was rung last; then, of those who go to sleep, one at a time, who
- * takes a nap first: a sleep that ends by itself. If the one that others count on (so does a
+ * takes a nap first: a sleep that ends by itself. (Whoever finds that word 0 may as well sleep at once: the next
+ * submitter rings.) If the one that others count on (so does a
  * spinner) finds work instead, it clears the word and, if there is more, rings the next
  * (twini_pass_on()). So what is submitted without a ring is found by somebody awake, at the latest
  * when the nap is over. A promise that dies with its worker is cleared by the supervisor, who rings
@@ -209,7 +210,8 @@ unsigned twini_ring_for_map(struct twini_shared *shared, unsigned count, bool al
 
 /* ---- park ---------------------------------------------------------------- */
 
-/* Takes the promise, if nobody else who sleeps has it. */
+/* Takes the promise, if nobody else who sleeps has it. Who has run nothing yet makes none of its own: where
+ * nobody counts on it, more work is not to be expected at once. */
 static bool may_nap(struct twini_worker *me)
 {
     struct twini_shared *shared = me->shared;
@@ -217,6 +219,8 @@ static bool may_nap(struct twini_worker *me)
         return false;
     /* order: seq_cst, both; after our parked bit */
     uint32_t awake = atomic_load_explicit(&shared->awake, memory_order_seq_cst);
+    if (awake == 0 && !me->has_run)
+        return false;
     return awake == me->number + 1 ||
            ((awake == 0 || awake == TWINI_AWAKE_RUNG) &&
             atomic_compare_exchange_strong_explicit(&shared->awake, &awake, me->number + 1,

@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -70,29 +69,33 @@ static int read_numbers(char *path, size_t length, const char *name, double numb
     return count;
 }
 
-/* The tightest limit in group and each of its parents up to mount. */
-static unsigned from_tree(const char *mount, const char *group)
+/* Of two numbers of CPUs, 0 being no limit. */
+static unsigned tighter(unsigned one, unsigned other)
 {
-    char path[4352];
-    unsigned least = 0;
-    int length = snprintf(path, sizeof path, "%s%s", mount, group);
-    if (length < 0 || (size_t)length + sizeof "/cpu.cfs_period_us" > sizeof path)
-        return 0;
-    for (;;) {
+    return !one || (other && other < one) ? other : one;
+}
+
+/* The tightest limit in group and each of its parents up to mount and controller. */
+static unsigned from_tree(const char *mount, const char *controller, const char *group)
+{
+    const size_t longest_name = sizeof "/cpu.cfs_period_us";
+    size_t top = strlen(mount) + strlen(controller), length = top + strlen(group);
+    char path[length + longest_name];
+    stpcpy(stpcpy(stpcpy(path, mount), controller), group);
+    for (unsigned least = 0;;) {
         double limit[2], period[2];
         unsigned cpus = 0;
-        if (read_numbers(path, (size_t)length, "/cpu.max", limit) == 2)
+        if (read_numbers(path, length, "/cpu.max", limit) == 2)
             cpus = from_quota(limit[0], limit[1]);
-        else if (read_numbers(path, (size_t)length, "/cpu.cfs_quota_us", limit) &&
-                 read_numbers(path, (size_t)length, "/cpu.cfs_period_us", period))
+        else if (read_numbers(path, length, "/cpu.cfs_quota_us", limit) &&
+                 read_numbers(path, length, "/cpu.cfs_period_us", period))
             cpus = from_quota(limit[0], period[0]);
-        if (cpus && (!least || cpus < least))
-            least = cpus;
+        least = tighter(least, cpus);
         char *slash = strrchr(path, '/');
-        if (!slash || (size_t)length <= strlen(mount))
+        if (!slash || length <= top)
             return least;
         *slash = '\0';
-        length = (int)(slash - path);
+        length = (size_t)(slash - path);
     }
 }
 
@@ -108,34 +111,44 @@ static bool lists(const char *names, const char *name)
     return false;
 }
 
+/* A line of /proc/self/cgroup, number:controllers:group. 0: no limit. */
+static unsigned from_line(char *line, const char *mount)
+{
+    char *controllers = strchr(line, ':');
+    char *group = controllers ? strchr(controllers + 1, ':') : NULL;
+    if (!group)
+        return 0;
+    *group++ = '\0';
+    controllers++;
+    if (strcmp(group, "/") == 0)
+        group = "";
+    if (*controllers == '\0') /* version 2, also where both are mounted */
+        return from_tree(mount, "", group);
+    return lists(controllers, "cpu") ? from_tree(mount, "/cpu", group) : 0;
+}
+
 unsigned twini_quota_cpus(const char *membership, const char *mount)
 {
-    char line[4200], mount_v1[4200];
-    FILE *stream = fopen(membership, "re");
-    if (!stream)
-        return 0;
-    snprintf(mount_v1, sizeof mount_v1, "%s/cpu", mount);
+    char text[4200]; /* a path, and then some */
+    int fd = open(membership, O_RDONLY | O_CLOEXEC);
     unsigned least = 0;
-    while (fgets(line, sizeof line, stream)) {
-        line[strcspn(line, "\n")] = '\0';
-        char *controllers = strchr(line, ':');
-        char *group = controllers ? strchr(controllers + 1, ':') : NULL;
-        if (!group)
-            continue;
-        *group++ = '\0';
-        controllers++;
-        if (strcmp(group, "/") == 0)
-            group = "";
-        unsigned cpus = 0;
-        if (*controllers == '\0') /* version 2, also where both are mounted */
-            cpus = from_tree(mount, group);
-        else if (lists(controllers, "cpu"))
-            cpus = from_tree(mount_v1, group);
-        if (cpus && (!least || cpus < least))
-            least = cpus;
+    size_t held = 0;
+    ssize_t got = 0;
+    while (fd >= 0 && (got = read(fd, text + held, sizeof text - 1 - held)) > 0) {
+        held += (size_t)got;
+        text[held] = '\0';
+        char *line = text, *end;
+        for (; (end = strchr(line, '\n')); line = end + 1) {
+            *end = '\0';
+            least = tighter(least, from_line(line, mount));
+        }
+        held -= (size_t)(line - text);
+        memmove(text, line, held);
     }
-    fclose(stream);
-    return least;
+    if (fd >= 0)
+        close(fd);
+    text[held] = '\0';
+    return tighter(least, from_line(text, mount));
 }
 
 unsigned twin_usable_cpus(void)

@@ -19,6 +19,7 @@
  *
  * Source: libgomp team.c, task.c; OpenMP 4.5, 2.5 (parallel). */
 #include "engine/omp_runtime.h"
+#include "engine/arena.h"
 
 #include <errno.h>
 #include <omp.h>
@@ -157,6 +158,9 @@ static int open_pool(struct twin_pool *pool)
         return TWIN_ENOTSUP; /* libgomp reads them once, when the program starts */
     if (region_mark.used && region_mark.epoch != twini_fork_epoch)
         return TWIN_EFORKED;
+    pool->arena = twini_arena_open(pool->options.shared_bytes);
+    if (!pool->arena)
+        return TWIN_ENOMEM;
     struct twini_omp *omp = calloc(1, sizeof *omp);
     size_t lanes_bytes = pool->options.workers * sizeof *omp->lanes;
     if (omp)

@@ -100,8 +100,7 @@ int twini_pool_open_with(struct twin_pool **opened, const struct twin_pool_optio
     pool->on_demand = on_demand;
     pool->fork_epoch = twini_fork_epoch;
     pthread_mutex_init(&pool->failure_lock, NULL);
-    pool->arena = twini_arena_open(pool->options.shared_bytes);
-    error = pool->arena ? strategy->open(pool) : TWIN_ENOMEM;
+    error = strategy->open(pool);
     if (error) {
         int saved_errno = errno;
         twini_arena_close(pool->arena);

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <sys/eventfd.h>
 #include <sys/wait.h>
 
@@ -33,7 +34,8 @@ static int start(struct twini_proc *proc)
         above_stdio(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (proc->event_fd < 0)
         goto fail;
-    (void)fflush(stdout); /* or the workers would write it again; its error is the user's to see */
+    if (__fpending(stdout) > 0) /* or the workers would write it again */
+        (void)fflush(stdout);   /* its error is the user's to see */
     twini_omp_rest();
     sigset_t all;
     sigfillset(&all);
@@ -41,9 +43,7 @@ static int start(struct twini_proc *proc)
     pid_t pid = fork();
     if (pid == 0)
         twini_supervise(&me);
-    int saved_errno = errno;
-    (void)pthread_sigmask(SIG_SETMASK, &me.caller_mask, NULL);
-    errno = saved_errno;
+    (void)pthread_sigmask(SIG_SETMASK, &me.caller_mask, NULL); /* which leaves errno alone */
     if (pid < 0)
         goto fail;
     proc->supervisor = pid;
@@ -51,8 +51,8 @@ static int start(struct twini_proc *proc)
     if (me.caller_fd >= 0)
         close(me.caller_fd);
     return 0;
-fail:
-    saved_errno = errno;
+fail:;
+    int saved_errno = errno;
     if (me.caller_fd >= 0)
         close(me.caller_fd);
     errno = saved_errno;

@@ -39,6 +39,7 @@ enum { MOST_FAILED_FORKS = 100, RETRY_MS = 10, LOOK_MS = 100, QUIET_MS = 2 };
  * a pool whose every task kills its worker does not fork for all it is worth. */
 enum { BURST = 128, NS_PER_RESTART = 1000000 };
 
+/* Why a number is without a worker. */
 enum cause { NO_CAUSE, DIED, STOPPED, SPENT };
 
 /* The supervisor's own, private to its process. */
@@ -52,7 +53,6 @@ struct supervisor {
     int64_t last_ns;
     struct twini_standby standby;
     bool starved; /* a worker is missing because fork failed, or must wait: try again soon */
-    uint8_t cause[TWINI_MOST_WORKERS]; /* enum cause: why the number is without a worker */
 };
 
 /* ---- births -------------------------------------------------------------- */
@@ -138,12 +138,12 @@ static bool may_restart(struct supervisor *me)
     return true;
 }
 
-static void count_restart(struct twini_worker_block *block, unsigned cause)
+static void count_restart(struct twini_worker_block *block)
 {
-    _Atomic uint32_t *counter = cause == DIED      ? &block->restarts
-                                : cause == STOPPED ? &block->stopped
-                                : cause == SPENT   ? &block->recycled
-                                                   : NULL;
+    _Atomic uint32_t *counter = block->cause == DIED      ? &block->restarts
+                                : block->cause == STOPPED ? &block->stopped
+                                : block->cause == SPENT   ? &block->recycled
+                                                          : NULL;
     if (counter)
         atomic_fetch_add_explicit(counter, 1, memory_order_relaxed); /* a counter */
 }
@@ -157,17 +157,18 @@ static void replace_missing(struct supervisor *me)
     uint32_t wanted = atomic_load_explicit(&shared->wanted, memory_order_acquire);
     me->starved = false;
     for (uint32_t w = 0; w < started && w < wanted; w++) {
-        if (atomic_load_explicit(&shared->worker[w].state, memory_order_relaxed) != TWINI_ABSENT)
+        struct twini_worker_block *block = &shared->worker[w];
+        if (atomic_load_explicit(&block->state, memory_order_relaxed) != TWINI_ABSENT)
             continue;
-        if (me->cause[w] == DIED && !may_restart(me)) {
+        if (block->cause == DIED && !may_restart(me)) {
             me->starved = true;
             continue;
         }
         if (start_worker(me, w) != 0)
             return;
-        count_restart(&shared->worker[w], me->cause[w]);
-        me->standby.is_kept = me->standby.is_kept || me->cause[w] != NO_CAUSE;
-        me->cause[w] = NO_CAUSE;
+        count_restart(block);
+        me->standby.is_kept = me->standby.is_kept || block->cause != NO_CAUSE;
+        block->cause = NO_CAUSE;
     }
     start_wanted(me);
 }
@@ -225,11 +226,9 @@ static void bury(struct supervisor *me, unsigned number, pid_t pid, int status)
     atomic_store_explicit(&block->pid, 0, memory_order_relaxed);
     if (state == TWINI_GIVEN_UP)
         return;
-    me->cause[number] = state == TWINI_SPENT               ? SPENT
-                        : was_meant || state == TWINI_LEFT ? STOPPED
-                                                           : DIED;
+    block->cause = state == TWINI_SPENT ? SPENT : was_meant || state == TWINI_LEFT ? STOPPED : DIED;
     if (number >= atomic_load_explicit(&shared->wanted, memory_order_relaxed))
-        me->cause[number] = NO_CAUSE; /* one too many: it may be wanted again */
+        block->cause = NO_CAUSE; /* one too many: it may be wanted again */
     count_start(me, state != TWINI_STARTING, status);
     atomic_store_explicit(&block->state,
                           me->failed_starts >= MOST_FAILED_STARTS * KILLED_STARTS ? TWINI_GIVEN_UP
@@ -298,17 +297,20 @@ static void mend(struct supervisor *me)
 
 /* ---- the loop ------------------------------------------------------------ */
 
-static void drain(int fd)
+/* What has been told by this file is known. */
+static void drain(const struct pollfd *fd)
 {
-    char buffer[1024];
-    while (read(fd, buffer, sizeof buffer) > 0) {
+    char buffer[256];
+    while (fd->revents && read(fd->fd, buffer, sizeof buffer) == sizeof buffer) {
     }
 }
 
-/* How long to sleep, in ms; marks what has run for too long. */
+/* How long to sleep, in ms; ends what has run for too long. */
 static int next_look(struct supervisor *me)
 {
     int ms = twini_watch_tasks(me->shared);
+    if (me->shared->task_timeout_ns)
+        signal_workers(me, SIGKILL, true);
     int other = me->starved                          ? RETRY_MS
                 : twini_standby_is_due(&me->standby) ? QUIET_MS
                 : me->of->caller_fd < 0              ? LOOK_MS
@@ -329,14 +331,17 @@ static bool get_means(struct supervisor *me)
 }
 
 /* What there is to do; false: all is done. */
-static bool supervise_once(struct supervisor *me)
+static bool supervise_once(struct supervisor *me, const struct pollfd *signals,
+                           const struct pollfd *events)
 {
     struct twini_shared *shared = me->shared;
-    drain(me->of->signal_fd);
-    drain(me->of->event_fd);
-    bool after_deaths = bury_all_dead(me);
+    drain(signals);
+    drain(events);
     /* order: acquire; pairs with release in stop() of proc_runtime.c */
     int phase = atomic_load_explicit(&shared->phase, memory_order_acquire);
+    if (phase == TWINI_WORK && events->revents) /* the caller may have cancelled what runs */
+        signal_workers(me, SIGKILL, true);
+    bool after_deaths = bury_all_dead(me);
     if (phase == TWINI_KILL)
         signal_workers(me, SIGKILL, false);
     if (phase == TWINI_LEAVE) /* whoever stopped some: the caller waits until they have left */
@@ -371,13 +376,12 @@ _Noreturn void twini_supervise(struct twini_supervision *of)
                                {.fd = me->of->signal_fd, .events = POLLIN},
                                {.fd = of->event_fd, .events = POLLIN}};
         int ms = next_look(me);
-        signal_workers(me, SIGKILL, true);
         int ready = poll(fds, 3, ms);
         if (ready < 0 && errno != EINTR)
             break;
         if (fds[0].revents || getppid() != of->caller) /* the caller is gone */
             break;
-        if (!supervise_once(me))
+        if (!supervise_once(me, &fds[1], &fds[2]))
             _exit(EXIT_SUCCESS);
         if (ready == 0 && twini_standby_is_due(&me->standby))
             twini_standby_fork(&me->standby);

@@ -47,8 +47,10 @@ static bool work(struct twini_worker *me)
     (void)twini_ring_due(me->shared, 2);
     bool called = twini_call_work(me);
     bool mapped = !me->leaves && twini_map_work(me);
-    if (called || mapped)
+    if (called || mapped) {
+        me->has_run = true;
         me->ran_map = mapped;
+    }
     return me->leaves || called || mapped;
 }
 
@@ -122,9 +124,9 @@ static bool spin(struct twini_worker *me, int64_t now_ns)
 }
 
 /* A task's printf shows when its worker goes idle or leaves; an error of it stays stdio's. */
-static void show_output(const struct twini_shared *shared)
+static void show_output(const struct twini_worker *me)
 {
-    if (shared->processes && __fpending(stdout) > 0)
+    if (me->shared->processes && (me->has_run || me->shared->initializer) && __fpending(stdout) > 0)
         (void)fflush(stdout);
 }
 
@@ -133,10 +135,10 @@ static void show_output(const struct twini_shared *shared)
 static void wait_for_work(struct twini_worker *me)
 {
     struct twini_shared *shared = me->shared;
-    show_output(shared);
+    show_output(me);
     int64_t now_ns = twini_now_ns();
     turn(me, true, now_ns);
-    if (spin(me, now_ns)) {
+    if ((me->has_run || shared->wait == TWIN_WAIT_SPIN) && spin(me, now_ns)) {
         me->counted_on = true;
         return;
     }
@@ -167,7 +169,7 @@ static unsigned life(struct twini_worker *me)
 static void leave(struct twini_worker *me)
 {
     struct twini_shared *shared = me->shared;
-    show_output(shared);
+    show_output(me);
     /* books the rest; relaxed: ours */
     turn(me, atomic_load_explicit(&me->block->since_ns, memory_order_relaxed) < 0, twini_now_ns());
     bool is_spent = shared->tasks_per_worker && me->left == 0 && me->leaves;
@@ -211,14 +213,13 @@ int twini_worker_main(struct twini_shared *shared, unsigned number)
         twini_ring_caller(shared, TWINI_TARGET_OPEN);
     for (;;) {
         me.seen = look_around(shared);
-        bool worked = number < me.seen.wanted && work(&me);
-        if (me.leaves || number >= me.seen.wanted)
+        if (me.seen.phase != TWINI_WORK || number >= me.seen.wanted)
             break;
-        if (worked)
-            continue;
-        if (me.seen.phase != TWINI_WORK)
+        bool worked = work(&me);
+        if (me.leaves)
             break;
-        wait_for_work(&me);
+        if (!worked)
+            wait_for_work(&me);
     }
     leave(&me);
     return 0;

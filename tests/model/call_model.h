@@ -33,7 +33,8 @@ enum variant {
     PASSES_NOTHING_ON,    /* who was counted on runs its call without waking the next */
     NO_BARRIER,           /* a sleeper does not have the submitter's stores drained */
     STALE_CLAIM,          /* a claim that does not compare the generation */
-    RUN_NOT_TOLD_OF       /* who looks whether to wake somebody looks into no runs */
+    RUN_NOT_TOLD_OF,      /* who looks whether to wake somebody looks into no runs */
+    RUNG_AND_NO_PROMISE   /* who was rung, and finds nothing, sleeps as if nobody counted on it */
 };
 
 /* What is one step: see is_merged() of call_worker.c. */

@@ -254,19 +254,29 @@ static bool step_spin(const struct call_model *model, struct call_state *state, 
 
 /* ---- park ---------------------------------------------------------------- */
 
-static void step_promise(struct call_state *state, struct worker *me, uint8_t mine)
+/* way 1: it makes no promise; it has to, where others count on whoever was rung. */
+static bool step_promise(const struct call_model *model, struct call_state *state,
+                         struct worker *me, uint8_t mine, unsigned way)
 {
     uint8_t awake = state->awake;
+    if (way == 1) {
+        bool may = me->at == W_PROMISE &&
+                   (awake == 0 || (awake == RUNG && model->variant == RUNG_AND_NO_PROMISE));
+        if (may)
+            me->at = W_IDLE_TAIL;
+        return may;
+    }
     if (me->at == W_PROMISE && (awake == 0 || awake == RUNG)) {
         me->first = awake;
         me->at = W_PROMISE_TAKE;
-        return;
+        return true;
     }
     me->has_promise = awake == (me->at == W_PROMISE ? mine : me->first);
     if (me->has_promise)
         state->awake = mine;
     me->first = 0;
     me->at = W_IDLE_TAIL;
+    return true;
 }
 
 static void step_parked(const struct call_model *model, struct call_state *state, struct worker *me,
@@ -315,8 +325,7 @@ static bool step_park(const struct call_model *model, struct call_state *state, 
         return true;
     case W_PROMISE:
     case W_PROMISE_TAKE:
-        step_promise(state, me, mine);
-        return true;
+        return step_promise(model, state, me, mine, way);
     case W_IDLE_TAIL:
         unpark_if(me, still_idle(state, me, false, W_IDLE_REPAIRS));
         return true;

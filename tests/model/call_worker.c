@@ -183,7 +183,7 @@ bool step_worker(const struct call_model *model, struct call_state *state, unsig
     struct call_state before = *state;
     if (state->blocks[number].life != ALIVE || way > (me->at == W_SPIN) + 1u)
         return false;
-    bool has_ways = me->at == W_IDLE || me->at == W_SPIN || me->at == W_NAP;
+    bool has_ways = me->at == W_IDLE || me->at == W_SPIN || me->at == W_PROMISE || me->at == W_NAP;
     do {
         has_ways = has_ways || me->at == W_LENGTH_PARKED || me->at == W_LENGTH_SPINNER;
         if (!step_once(model, state, number, way, violation))
