@@ -14,8 +14,8 @@
 
 /* ---- apply_async --------------------------------------------------------- */
 
-static int apply_async(struct twin_pool *pool, const struct twin_call *call, bool may_wait,
-                       struct twin_future **submitted)
+int twini_apply_async_proc(struct twin_pool *pool, const struct twin_call *call, bool may_wait,
+                           struct twin_future **submitted)
 {
     struct twini_proc *proc = twini_proc_of(pool);
     struct twini_proc_future *future = NULL;
@@ -292,7 +292,7 @@ const struct twini_strategy twini_proc_strategy = {
     .map = twini_map_proc,
     .map_async = map_async,
     .apply = twini_apply_proc,
-    .apply_async = apply_async,
+    .apply_async = twini_apply_async_proc,
     .scope = scope,
     .executor_submit = twini_executor_submit_proc,
     .executor_map = twini_executor_map_proc,

@@ -5,7 +5,6 @@
  * executor that is used for one call at a time has one worker. A map is a map_async that tells of each
  * chunk; its chunks are dealt to the workers in turn, so that the reader need not wait for the first
  * worker to come half way, and each pass over the same arrays finds the pages where they were. */
-#include "engine/awake.h"
 #include "engine/submit.h"
 #include "map_proc.h"
 
@@ -14,30 +13,14 @@
 
 /* ---- submit -------------------------------------------------------------- */
 
+/* report: begin executor */
+/* An executor's pool wants a worker more when a call comes and none may be free for it: twini_submit(). */
 int twini_executor_submit_proc(struct twin_pool *pool, const struct twin_call *call, bool may_wait,
                                struct twin_future **submitted)
 {
-    struct twini_proc *proc = twini_proc_of(pool);
-    struct twini_proc_future *future = NULL;
-    /* report: begin executor */
-    bool locked = twini_proc_enter(proc);
-    int error = twini_proc_admit(proc, may_wait);
-    if (!error && !(future = twini_proc_call_future(proc, call->result_size)))
-        error = TWIN_ENOMEM;
-    if (!error) /* which starts a worker if none may be free for it */
-        error = twini_submit(proc, call, future);
-    twini_hurry(proc->shared, false);
-    if (!error)
-        proc->wakes +=
-            twini_ring_for_call(proc->shared, false); /* wakes a sleeper, if one is due */
-    twini_proc_leave(proc, locked);
-    /* report: end executor */
-    if (!error)
-        *submitted = &future->base;
-    else if (future)
-        twini_proc_free_future(&future->base);
-    return error;
+    return twini_apply_async_proc(pool, call, may_wait, submitted);
 }
+/* report: end executor */
 
 /* ---- map and its iterator ------------------------------------------------ */
 

@@ -50,6 +50,8 @@ void twini_map_abandon(struct twini_proc *proc);
 
 int twini_map_proc(struct twin_pool *pool, const struct twin_map *map);
 int twini_apply_proc(struct twin_pool *pool, const struct twin_call *call, void *result);
+int twini_apply_async_proc(struct twin_pool *pool, const struct twin_call *call, bool may_wait,
+                           struct twin_future **future);
 int twini_executor_submit_proc(struct twin_pool *pool, const struct twin_call *call, bool may_wait,
                                struct twin_future **future);
 int twini_executor_map_proc(struct twin_pool *pool, const struct twin_map *map,

@@ -116,9 +116,10 @@ squares_in_seven_ways() {
     runs 0 || { cat -- "$work/stdout"; return 1; }
     sed -E 's/ +[0-9]+\.[0-9]{3} s / /; s/ +/ /g' -- "$work/stdout" >"$work/table"
     {
-        say "one loop all right"
+        say "loop all right"
         for who in processes threads; do
-            for how in map apply_async executor; do say "$who $how all right"; done
+            say "$who:"
+            for how in map apply_async executor; do say "$how all right"; done
         done
     } | diff - "$work/table"
 }
