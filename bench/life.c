@@ -112,16 +112,24 @@ static int open_close(struct life *life)
 
 /* ---- idle ----------------------------------------------------------------------------------- */
 
-/* Switches of everything in this process tree but the calling thread. */
-static struct usage others(void)
+static uint64_t own_switches(void)
+{
+    struct rusage own = {0};
+    (void)getrusage(RUSAGE_THREAD, &own);
+    return (uint64_t)(own.ru_nvcsw + own.ru_nivcsw);
+}
+
+/* Switches of everything in this process tree but the calling thread: read again if that was switched
+ * meanwhile. */
+static uint64_t others_switches(void)
 {
     struct usage all;
-    struct rusage own = {0};
-    usage_read(&all);
-    (void)getrusage(RUSAGE_THREAD, &own);
-    all.voluntary_switches -= (uint64_t)own.ru_nvcsw;
-    all.involuntary_switches -= (uint64_t)own.ru_nivcsw;
-    return all;
+    uint64_t own;
+    do {
+        own = own_switches();
+        usage_read(&all);
+    } while (own_switches() != own);
+    return all.voluntary_switches + all.involuntary_switches - own;
 }
 
 /* A map and a call, so that the pool has worked in both of its ways. */
@@ -160,14 +168,13 @@ static int idle(struct life *life)
     if (status == 0) {
         sleep_for(SETTLE_NS);
         const uint64_t start_ns = now_ns();
-        const struct usage before = others();
+        const uint64_t before = others_switches();
         sleep_for((uint64_t)life->n * 1000000000u);
-        const struct usage after = others();
+        const uint64_t switches = others_switches() - before;
         record_text("phase", "warm");
         record_number("n_run", life->n);
         record_number("elapsed_ns", now_ns() - start_ns);
-        record_number("idle_switches", after.voluntary_switches + after.involuntary_switches -
-                                           before.voluntary_switches - before.involuntary_switches);
+        record_number("idle_switches", switches);
         record_end();
     }
     (void)twin_pool_close(life->pool);

@@ -40,7 +40,7 @@ static const struct price {
 } prices[] = {
     {"sequential", NULL, 2},
     {"sequential", "python", 140},
-    {"map", NULL, 1.4},
+    {"map", NULL, 1.4}, /* so that 10^8 have a whole first pass: see warm_only */
     {"map", "python", 200},
     {"map_async", NULL, 2},
     {"map_async", "python", 160},
@@ -70,7 +70,8 @@ static const struct price {
     {"death", NULL, 22000000},
 };
 
-/* Of a call that libgomp hands to one of more threads than there are CPUs. */
+/* Of a call that libgomp hands to one of more threads than there are CPUs: a pass takes a second, and has a
+ * short warm-up. */
 #define CROWDED_TASK_NS 5000
 
 static double item_ns(const struct plan_arm *arm, unsigned usual_workers)

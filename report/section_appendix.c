@@ -14,11 +14,13 @@ static void fill_counts(struct report *report)
         disturbed += report->rows.row[i].disturbed;
         failed += !row_has_time(&report->rows.row[i]);
     }
-    text_add(
-        &out,
-        "%zu samples in %zu rows; %zu samples were disturbed by other load (kept in samples.csv, "
-        "not used for verdicts), %zu rows did not finish or have no time.",
-        report->table.count, report->rows.count, disturbed, failed);
+    text_add(&out,
+             "%zu lines of samples.csv (a sample has up to three: cold, first, warm) in %zu rows; "
+             "%zu lines "
+             "were disturbed by other load (kept, not used for verdicts), %zu rows did not finish "
+             "or have "
+             "no time.",
+             report->table.count, report->rows.count, disturbed, failed);
     places_take(&report->places, "counts", &out);
 }
 

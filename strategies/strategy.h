@@ -34,7 +34,8 @@ struct twini_wait {
 };
 
 struct twini_strategy {
-    /* Starts the workers (pool->on_demand: none yet). On failure nothing is left behind. */
+    /* Makes the engine and the arena, and starts the workers (pool->on_demand: none yet). On failure
+     * nothing is left behind but the arena, maybe, which pool.c closes. */
     int (*open)(struct twin_pool *pool);
     int (*map)(struct twin_pool *pool, const struct twin_map *map);
     int (*map_async)(struct twin_pool *pool, const struct twin_map *map,
@@ -76,7 +77,7 @@ struct twini_strategy {
      * from another thread), which leave the pool as it was. */
     int (*shutdown)(struct twin_pool *pool);
     int (*terminate)(struct twin_pool *pool);
-    /* Frees what open made. After shutdown or terminate; also in a forked child, where it must not
+    /* Frees the engine. After shutdown or terminate; also in a forked child, where it must not
      * touch what the parent still uses. */
     void (*free)(struct twin_pool *pool);
     /* As twin_pool_resize(). */

@@ -51,7 +51,7 @@ static enum search_step step(const void *arg, void *at, unsigned choice, const c
 {
     const struct call_model *model = arg;
     struct call_state *state = at;
-    bool moved;
+    bool moved, is_due = true;
     choice = CHOICES - 1 - choice; /* bad ends are found sooner when the caller comes last */
     if (is_over(model, state))
         return SEARCH_BLOCKED;
@@ -67,11 +67,12 @@ static enum search_step step(const void *arg, void *at, unsigned choice, const c
             return die(model, state, number, violation);
         moved = step_worker(model, state, number, way, violation);
     } else {
-        moved = step_supervisor(model, state, choice - CALLER_WAYS - WORKERS * WORKER_CHOICES,
-                                violation);
+        unsigned way = choice - CALLER_WAYS - WORKERS * WORKER_CHOICES;
+        moved = step_supervisor(model, state, way, violation);
+        is_due = way < SUPERVISOR_DUE;
     }
     tidy_up(model, state);
-    return moved ? SEARCH_DUE : SEARCH_BLOCKED;
+    return !moved ? SEARCH_BLOCKED : is_due ? SEARCH_DUE : SEARCH_POSSIBLE;
 }
 
 static bool stands_in(const struct call_model *model, unsigned line, unsigned first, unsigned end)
@@ -137,7 +138,9 @@ static const char *explore(struct call_model model, const char *name)
                                   .choices = CHOICES,
                                   .step = step,
                                   .check = check};
-    struct call_state start = {.crashes_left = model.crashes, .cancels_left = model.cancels};
+    struct call_state start = {.crashes_left = model.crashes,
+                               .cancels_left = model.cancels,
+                               .timeouts_left = model.timeouts};
     for (unsigned number = 0; number < WORKERS; number++) {
         start.workers[number].may_die = model.crashes > 0;
         start.blocks[number].life = number < model.workers ? ALIVE : NEVER;
@@ -164,6 +167,11 @@ static const struct {
     {"two deaths", {TWO, .calls = 1, .crashes = 2, .retries = 1}},
     {"cancel", {TWO, .calls = 2, .cancels = 1}},
     {"cancel and a death", {TWO, .calls = 1, .cancels = 1, RETRY}},
+    {"time-out", {TWO, .calls = 2, .timeouts = 1}},
+    {"time-out and cancel", {TWO, .calls = 1, .timeouts = 1, .cancels = 1}},
+    {"time-out and a death", {TWO, .calls = 1, .timeouts = 1, RETRY}},
+    {"recycled after each call", {TWO, .calls = 2, .recycles = true, PARK, .grain = COARSE}},
+    {"recycled nappers", {TWO, .calls = 2, .recycles = true, NAP, .grain = COARSE}},
     {"park", {TWO, .calls = 2, PARK}},
     {"the caller sleeps", {TWO, .calls = 1, PARK, RETRY, CALLER, .grain = COARSE}},
     {"a napper dies", {TWO, .calls = 1, NAP, .crashes = 1, .grain = COARSE}},
@@ -211,12 +219,15 @@ Test(call_model, claims_that_go_wrong_are_caught, .timeout = 300)
     CATCH(in_vain, REUSE_UNCOLLECTED, TWO, .calls = 3);
     CATCH("a call runs twice", STALE_CLAIM, TWO, .calls = 3);
     CATCH(nowhere, RETRY_WITHOUT_AGAIN, TWO, .calls = 2, RETRY);
+    CATCH(nowhere, RUN_ENDS_WITH_WORKER, TWO, .calls = 2, .recycles = true);
 }
 
 Test(call_model, kills_of_the_innocent_are_caught, .timeout = 300)
 {
     CATCH(marked, RUN_ON_WHEN_STOPPED, TWO, .calls = 2, .cancels = 1);
     CATCH(marked, FINISH_BY_STORE, TWO, .calls = 2, .cancels = 1);
+    CATCH("a call is overdue that has just begun", MARK_WHATEVER_RUNS, TWO, .calls = 3,
+          .timeouts = 1);
 }
 
 Test(call_model, lost_wakes_are_caught, .timeout = 300)

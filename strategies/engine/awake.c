@@ -11,12 +11,11 @@
  * A ring costs as much as a hundred short tasks, so a burst of calls must not ring for each. None is
  * due while somebody is  awake : has promised to look once more, and to clear that word before it
  * sleeps for good. It is whoever was rung last; then, of those who go to sleep, one at a time, who
- * takes a nap first: a sleep that ends by itself. (Whoever finds that word 0 may as well sleep at once: the next
- * submitter rings.) If the one that others count on (so does a
- * spinner) finds work instead, it clears the word and, if there is more, rings the next
- * (twini_pass_on()). So what is submitted without a ring is found by somebody awake, at the latest
- * when the nap is over. A promise that dies with its worker is cleared by the supervisor, who rings
- * all. */
+ * takes a nap first: a sleep that ends by itself. (Who has run nothing yet, and finds that word 0,
+ * sleeps at once: the next submitter rings.) If the one that others count on (so does a spinner) finds
+ * work instead, it clears the word and, if there is more, rings the next (twini_pass_on()). So what is
+ * submitted without a ring is found by somebody awake, at the latest when the nap is over. A promise
+ * that dies with its worker is cleared by the supervisor, who rings all. */
 #include "engine/awake.h"
 #include "engine/barrier.h"
 #include "engine/call.h"

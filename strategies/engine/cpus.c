@@ -129,7 +129,7 @@ static unsigned from_line(char *line, const char *mount)
 
 unsigned twini_quota_cpus(const char *membership, const char *mount)
 {
-    char text[4200]; /* a path, and then some */
+    char text[4200]; /* a path, and then some: a line that does not fit would end the reading */
     int fd = open(membership, O_RDONLY | O_CLOEXEC);
     unsigned least = 0;
     size_t held = 0;

@@ -133,7 +133,8 @@ int twini_proc_open_on(struct twin_pool *pool, const struct twini_carrier *carri
     pthread_cond_init(&proc->follower, NULL);
     pool->engine = proc;
     int error = map_shared(proc, &pool->options);
-    /* after it: below so large a reservation it would need page tables of its own in each process */
+    /* mapped after the shared block, which would else lie below a terabyte, and need page tables of its
+     * own in each process */
     if (!error && !(pool->arena = twini_arena_open(pool->options.shared_bytes)))
         error = TWIN_ENOMEM;
     if (!error)

@@ -27,6 +27,7 @@ static int above_stdio(int fd)
 static int start(struct twini_proc *proc)
 {
     struct twini_supervision me = {.shared = proc->shared, .caller = getpid()};
+    int saved_errno;
     me.caller_fd = twini_open_pidfd(me.caller);
     if (me.caller_fd < 0 && errno == EMFILE)
         return TWIN_ESYSTEM;
@@ -51,8 +52,8 @@ static int start(struct twini_proc *proc)
     if (me.caller_fd >= 0)
         close(me.caller_fd);
     return 0;
-fail:;
-    int saved_errno = errno;
+fail:
+    saved_errno = errno;
     if (me.caller_fd >= 0)
         close(me.caller_fd);
     errno = saved_errno;

@@ -166,8 +166,8 @@ struct twini_worker_block {
     _Atomic int64_t since_ns; /* > 0: idle since then, < 0: busy since - that; not in the above */
     /* writer: the supervisor, when it replaces the worker */
     _Atomic uint32_t restarts, stopped, recycled;
-    uint8_t
-        cause; /* the supervisor's own, here because its private pages are copied at each fork */
+    /* the supervisor's own; here, because its private pages are copied at each fork */
+    uint8_t cause;
 };
 
 /* ---- the whole ----------------------------------------------------------- */

@@ -42,7 +42,7 @@ bool twini_cancel_call(struct twini_proc *proc, struct twini_proc_future *future
 bool twini_stop_call(struct twini_proc *proc, struct twini_proc_future *future);
 /* Takes everything back that has not started. */
 void twini_cancel_calls(struct twini_proc *proc);
-/* All workers are gone for good: what ran is lost (EWORKER), what waited is cancelled. */
+/* All workers are gone for good: what ran or waited is lost (EWORKER); cancelled, after terminate. */
 void twini_abandon_calls(struct twini_proc *proc);
 
 #endif

@@ -337,11 +337,12 @@ static bool supervise_once(struct supervisor *me, const struct pollfd *signals,
     struct twini_shared *shared = me->shared;
     drain(signals);
     drain(events);
-    /* order: acquire; pairs with release in stop() of proc_runtime.c */
-    int phase = atomic_load_explicit(&shared->phase, memory_order_acquire);
-    if (phase == TWINI_WORK && events->revents) /* the caller may have cancelled what runs */
+    if (events->revents) /* the caller may have cancelled what runs */
         signal_workers(me, SIGKILL, true);
     bool after_deaths = bury_all_dead(me);
+    /* order: acquire; pairs with release in stop() of proc_runtime.c. After the burials: whoever left
+     * because of it is not to be replaced */
+    int phase = atomic_load_explicit(&shared->phase, memory_order_acquire);
     if (phase == TWINI_KILL)
         signal_workers(me, SIGKILL, false);
     if (phase == TWINI_LEAVE) /* whoever stopped some: the caller waits until they have left */

@@ -51,7 +51,7 @@ static bool work(struct twini_worker *me)
         me->has_run = true;
         me->ran_map = mapped;
     }
-    return me->leaves || called || mapped;
+    return called || mapped;
 }
 
 /* ---- wait ---------------------------------------------------------------- */
@@ -130,8 +130,8 @@ static void show_output(const struct twini_worker *me)
         (void)fflush(stdout);
 }
 
-/* Spins, then parks: whatever the policy and the others leave us. Returns when there may be work.
- */
+/* Spins, then parks: whatever the policy and the others leave us. Who has run nothing yet parks at once.
+ * Returns when there may be work. */
 static void wait_for_work(struct twini_worker *me)
 {
     struct twini_shared *shared = me->shared;

@@ -16,7 +16,7 @@ struct twini_worker {
     struct twini_worker_block *block;
     unsigned number;
     bool is_new;      /* has not looked at what the one before it left */
-    bool has_run;     /* something; before that nobody expects more of it at once */
+    bool has_run;     /* something: so it spins, naps and shows output */
     bool leaves;      /* is to run nothing more */
     unsigned left;    /* calls and chunks until it is spent; 0: no limit */
     bool counted_on;  /* was maybe rung, or spun, and has taken nothing since: awake.c */

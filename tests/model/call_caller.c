@@ -115,6 +115,10 @@ static void look_to_cancel(struct call_state *state)
         rest(me); /* too late: it is collected like any other */
         return;
     }
+    if (is_marked(word)) {
+        me->at = C_TELL; /* it ends anyway */
+        return;
+    }
     me->seen_call = word->call;
     me->seen_attempts = word->attempts;
     me->at = word->state == WAITING ? C_CANCEL : C_STOP;

@@ -126,7 +126,7 @@ void step_take(const struct call_model *model, struct call_state *state, unsigne
         }
         me->call = word->call;
         me->attempts = word->attempts;
-        me->at = late || model->crashes + model->cancels == 0 ? W_OWN : W_NAME;
+        me->at = late || !may_kill(model) ? W_OWN : W_NAME;
     } else if (me->at == W_NAME) {
         state->blocks[number].current = me->line;
         me->at = W_OWN;

@@ -34,7 +34,9 @@ enum variant {
     NO_BARRIER,           /* a sleeper does not have the submitter's stores drained */
     STALE_CLAIM,          /* a claim that does not compare the generation */
     RUN_NOT_TOLD_OF,      /* who looks whether to wake somebody looks into no runs */
-    RUNG_AND_NO_PROMISE   /* who was rung, and finds nothing, sleeps as if nobody counted on it */
+    RUNG_AND_NO_PROMISE,  /* who was rung, and finds nothing, sleeps as if nobody counted on it */
+    MARK_WHATEVER_RUNS,   /* what took too long is marked, whatever the line holds by now */
+    RUN_ENDS_WITH_WORKER  /* a successor begins with an empty run */
 };
 
 /* What is one step: see is_merged() of call_worker.c. */
@@ -48,8 +50,9 @@ struct call_model {
     enum variant variant;
     uint8_t workers;                 /* 1 or 2 */
     uint8_t lines, calls, in_flight; /* in_flight: at most so many at once */
-    uint8_t crashes, cancels, retries;
-    bool sleeps; /* workers park; otherwise an idle one sees by itself that something changed */
+    uint8_t crashes, cancels, timeouts, retries;
+    bool recycles; /* a worker leaves after each call */
+    bool sleeps;   /* workers park; otherwise an idle one sees by itself that something changed */
     bool naps, spins;
     bool caller_sleeps; /* otherwise it looks again and again, and never rings as a waiter */
     uint8_t meet;       /* this call (the first is 1) and the next end only after both have begun */
@@ -58,11 +61,17 @@ struct call_model {
 
 /* ---- the state: bytes, so that there is no padding ------------------------------------------ */
 
-enum word { UNUSED, WAITING, RUNNING, STOPPED, DONE, LOST, CANCELLED };
+enum word { UNUSED, WAITING, RUNNING, STOPPED, OVERDUE, DONE, LOST, CANCELLED, TIMED_OUT };
 
 struct word_state {
     uint8_t state, owner, call /* 1 + its number */, attempts;
 };
+
+/* Its owner is to be killed. */
+static inline bool is_marked(const struct word_state *word)
+{
+    return word->state == STOPPED || word->state == OVERDUE;
+}
 
 enum life { ALIVE, DEAD, BURIED, NEVER };
 
@@ -190,11 +199,13 @@ enum supervisor_at {
     S_RING,
     S_TARGET,
     S_RING_CALLER,
+    S_MARK,
     S_KILL_LOOK,
     S_KILL
 };
 struct supervisor {
-    uint8_t at, number, seen, next;
+    uint8_t at, number, seen, next; /* next: what it looks at next, or marks */
+    uint8_t attempts;               /* seen, attempts: of what it marks */
 };
 
 struct call_state {
@@ -205,11 +216,11 @@ struct call_state {
     struct worker workers[WORKERS];
     struct caller caller;
     struct supervisor supervisor;
-    uint8_t crashes_left, cancels_left;
+    uint8_t crashes_left, cancels_left, timeouts_left;
     /* What no protocol knows: of each call, the attempts that have run (bits), its outcome, whether
      * its owner died, whether it was collected. */
     uint8_t ran[MOST_CALLS], outcome[MOST_CALLS], died[MOST_CALLS], collected[MOST_CALLS];
-    uint8_t unused[1]; /* up to a multiple of 8 */
+    uint8_t unused[7]; /* up to a multiple of 8 */
 };
 _Static_assert(sizeof(struct call_state) % 8 == 0, "fingerprints go by 8 bytes");
 
@@ -236,6 +247,23 @@ void drain_one(struct call_state *state);
 
 void tidy_up(const struct call_model *model, struct call_state *state);
 
-enum { WORKER_WAYS = 3, CALLER_WAYS = 1 + 2 * MOST_LINES, SUPERVISOR_WAYS = 2 };
+/* Whether a worker may die that owns a call, and whether one may have to be replaced. */
+static inline bool may_kill(const struct call_model *model)
+{
+    return model->crashes + model->cancels + model->timeouts > 0;
+}
+static inline bool may_replace(const struct call_model *model)
+{
+    return may_kill(model) || model->recycles;
+}
+
+/* The supervisor's last ways, one for each worker, are that its call has taken too long: nothing is to
+ * rest on that. */
+enum {
+    WORKER_WAYS = 3,
+    CALLER_WAYS = 1 + 2 * MOST_LINES,
+    SUPERVISOR_DUE = 2,
+    SUPERVISOR_WAYS = SUPERVISOR_DUE + WORKERS
+};
 
 #endif

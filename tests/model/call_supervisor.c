@@ -4,7 +4,7 @@
 
 static bool has_owner(const struct word_state *word, unsigned number)
 {
-    return (word->state == RUNNING || word->state == STOPPED) && word->owner == number;
+    return (word->state == RUNNING || is_marked(word)) && word->owner == number;
 }
 
 /* ---- deaths -------------------------------------------------------------- */
@@ -74,7 +74,11 @@ static void move_word(const struct call_model *model, struct call_state *state,
         word->attempts++;
         state->died[word->call - 1] = 0;
     } else {
-        end_call(state, word, word->state == STOPPED ? CANCELLED : LOST, violation);
+        end_call(state, word,
+                 word->state == STOPPED   ? CANCELLED
+                 : word->state == OVERDUE ? TIMED_OUT
+                                          : LOST,
+                 violation);
     }
     me->seen = 0;
     me->at = S_REPAIRS;
@@ -159,6 +163,8 @@ static void step_replace(const struct call_model *model, struct call_state *stat
         return;
     default: /* S_FORK */
         block->life = ALIVE;
+        if (model->variant == RUN_ENDS_WITH_WORKER)
+            block->run_first = block->run_end = 0;
         state->workers[me->number] =
             (struct worker){.at = W_VIEW_TAIL, .is_new = 1, .may_die = state->crashes_left > 0};
         me->at = S_NEW_BELL;
@@ -202,7 +208,8 @@ static void step_ring_all(const struct call_model *model, struct call_state *sta
 /* Forgets what cannot matter any more, so that states which differ only in it are one. */
 void tidy_up(const struct call_model *model, struct call_state *state)
 {
-    bool dies = state->crashes_left || model->cancels || state->supervisor.at != S_IDLE;
+    bool dies =
+        state->crashes_left || model->cancels || model->timeouts || state->supervisor.at != S_IDLE;
     for (unsigned number = 0; number < WORKERS; number++) {
         struct worker *worker = &state->workers[number];
         if (worker->seen_tail != state->tail)
@@ -215,11 +222,44 @@ void tidy_up(const struct call_model *model, struct call_state *state)
         state->blocks[number].current = 0;
     for (unsigned line = 0; line < model->lines; line++) {
         struct word_state *word = &state->lines[line];
-        if (word->state != RUNNING && word->state != STOPPED)
+        if (word->state != RUNNING && !is_marked(word))
             word->owner = 0;
         if (word->state >= DONE)
             word->attempts = 0;
     }
+}
+
+/* ---- time-out ------------------------------------------------------------ */
+
+/* What this worker runs has taken too long. */
+static bool watch(const struct call_state *state, struct supervisor *me, unsigned number)
+{
+    uint8_t line = state->blocks[number].current;
+    const struct word_state *word = &state->lines[line];
+    *me = (struct supervisor){.at = S_MARK,
+                              .number = (uint8_t)number,
+                              .next = line,
+                              .seen = word->call,
+                              .attempts = word->attempts};
+    return state->timeouts_left > 0 && word->state == RUNNING && word->owner == number;
+}
+
+static void mark(const struct call_model *model, struct call_state *state, const char **violation)
+{
+    struct supervisor *me = &state->supervisor;
+    struct word_state *word = &state->lines[me->next];
+    bool same = word->call == me->seen && word->attempts == me->attempts;
+    if (word->state != RUNNING || word->owner != me->number ||
+        !(same || model->variant == MARK_WHATEVER_RUNS)) {
+        rest(me);
+        return;
+    }
+    if (!same) /* nobody but the clock could tell: that it can happen has to do */
+        *violation = "a call is overdue that has just begun";
+    word->state = OVERDUE;
+    state->timeouts_left--;
+    state->workers[me->number].is_stopped |= state->blocks[me->number].life == ALIVE;
+    *me = (struct supervisor){.at = S_KILL_LOOK};
 }
 
 /* ---- kill ---------------------------------------------------------------- */
@@ -229,7 +269,7 @@ static void step_kill(const struct call_model *model, struct call_state *state)
 {
     struct supervisor *me = &state->supervisor;
     const struct word_state *word = &state->lines[me->next];
-    if (me->at == S_KILL_LOOK && word->state == STOPPED) {
+    if (me->at == S_KILL_LOOK && is_marked(word)) {
         me->number = word->owner;
         me->at = S_KILL;
         return;
@@ -252,6 +292,8 @@ bool step_supervisor(const struct call_model *model, struct call_state *state, u
         me->at = first_step(model);
         return find(state, DEAD);
     }
+    if (me->at == S_IDLE && way >= SUPERVISOR_DUE)
+        return watch(state, me, way - SUPERVISOR_DUE);
     if (me->at == S_IDLE) {
         me->at = S_KILL_LOOK;
         bool told = state->event;
@@ -264,6 +306,8 @@ bool step_supervisor(const struct call_model *model, struct call_state *state, u
         step_replace(model, state);
     else if (me->at <= S_RING_CALLER)
         step_ring_all(model, state);
+    else if (me->at == S_MARK)
+        mark(model, state, violation);
     else
         step_kill(model, state);
     return true;

@@ -21,7 +21,7 @@ void begin_call(const struct call_model *model, struct call_state *state, struct
 static void has_finished(const struct call_model *model, struct call_state *state, unsigned number)
 {
     struct worker *me = &state->workers[number];
-    bool leaves = me->leaves && model->variant != RUN_ON_WHEN_STOPPED;
+    bool leaves = model->recycles || (me->leaves && model->variant != RUN_ON_WHEN_STOPPED);
     me->line = me->call = me->attempts = me->leaves = 0;
     if (leaves) {
         *me = (struct worker){0};
@@ -40,13 +40,13 @@ static void finish(const struct call_model *model, struct call_state *state, uns
     struct worker *me = &state->workers[number];
     struct word_state *word = &state->lines[me->line];
     bool mine = word->call == me->call && word->attempts == me->attempts && word->owner == number;
-    bool stopped = mine && word->state == STOPPED;
+    bool stopped = mine && is_marked(word);
     if (model->variant == FINISH_BY_STORE) {
         end_call(state, word, DONE, violation);
     } else if (me->at == W_FINISH && stopped) {
         me->at = W_FINISH_STOPPED;
         return;
-    } else if (!mine || word->state != (me->at == W_FINISH ? RUNNING : STOPPED)) {
+    } else if (!mine || (me->at == W_FINISH ? word->state != RUNNING : !stopped)) {
         *violation = "a call that runs is somebody else's";
         return;
     } else {
@@ -154,14 +154,14 @@ static bool is_merged(const struct call_model *model, const struct call_state *s
     case W_CLAIM_HEAD:
         return model->grain == COARSE;
     case W_OWN: /* not together with the end of the call before */
-        return model->grain == COARSE && model->crashes + model->cancels > 0;
+        return model->grain == COARSE && may_kill(model);
     case W_SCAN_AGAIN:
         return own_scan || model->grain == COARSE;
     case W_VIEW_REPAIRS:
     case W_SPIN_REPAIRS:
     case W_IDLE_REPAIRS:
     case W_NAP_REPAIRS:
-        return model->crashes + model->cancels == 0 || model->grain == COARSE;
+        return !may_replace(model) || model->grain == COARSE;
     case W_SCAN_FIRST:
     case W_SCAN_END:
         return own_scan || model->grain != FINE;
