@@ -26,7 +26,8 @@ struct plot *plot_begin(struct plots *plots, const char *name, int width, int he
     text_add(&plot->script,
              "# redraw: gnuplot %s.gp (in this directory)\n"
              "set terminal svg size %d,%d font 'DejaVu Sans,13' background '#ffffff' noenhanced\n"
-             "set output '%s.svg.tmp'\n"
+             "if (!exists('output_name')) output_name = '%s.svg'\n"
+             "set output output_name\n"
              "set datafile separator tab\n"
              "set border 3 linecolor '#555555'\n"
              "set tics nomirror out\n"
@@ -53,17 +54,18 @@ void plot_add_label(struct text *out, const char *label)
     }
 }
 
-/* Runs gnuplot on name.gp in the current directory. Returns true when it said 0. */
-static bool run_gnuplot(const char *name)
+/* Runs gnuplot on name.gp in the current directory, with output_name set. Returns true when it said 0. */
+static bool run_gnuplot(const char *name, const char *output)
 {
     extern char **environ;
     posix_spawn_file_actions_t actions;
-    struct text script = {0};
+    struct text script = {0}, assignment = {0};
     pid_t child;
     int status = -1;
 
     text_add(&script, "%s.gp", name);
-    char *arguments[] = {"gnuplot", script.bytes, NULL};
+    text_add(&assignment, "output_name = '%s'", output);
+    char *arguments[] = {"gnuplot", "-e", assignment.bytes, script.bytes, NULL};
     if (posix_spawn_file_actions_init(&actions) != 0)
         return false;
     int failed = posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
@@ -71,6 +73,7 @@ static bool run_gnuplot(const char *name)
         failed = posix_spawnp(&child, "gnuplot", &actions, NULL, arguments, environ);
     posix_spawn_file_actions_destroy(&actions);
     text_free(&script);
+    text_free(&assignment);
     if (failed != 0)
         return false;
     while (waitpid(child, &status, 0) < 0)
@@ -93,7 +96,8 @@ static int draw(const struct plot *plot, bool *drawn)
     text_add(&svg, "%s.svg", plot->name);
     text_add(&temporary, "%s.tmp", svg.bytes);
     if (status == 0) {
-        *drawn = run_gnuplot(plot->name) && rename(temporary.bytes, svg.bytes) == 0;
+        *drawn =
+            run_gnuplot(plot->name, temporary.bytes) && rename(temporary.bytes, svg.bytes) == 0;
         if (!*drawn) {
             unlink(temporary.bytes);
             unlink(svg.bytes); /* an old picture beside new data would lie */

@@ -45,7 +45,7 @@ int main(int argc, char **argv)
         squares[i] = (items[i] = i) * i;
     tell(NULL, 0);
     int bad = tell("loop", twin_sequential_map(&map, NULL));
-    for (int backend = TWIN_PROC; backend <= TWIN_OMP; backend++) {
+    for (enum twin_backend backend = TWIN_PROC; backend <= TWIN_OMP; backend++) {
         struct twin_executor *executor;
         struct twin_iterator *iterator;
         const void *chunk;

@@ -1,6 +1,7 @@
 # redraw: gnuplot growth_workers.gp (in this directory)
 set terminal svg size 900,460 font 'DejaVu Sans,13' background '#ffffff' noenhanced
-set output 'growth_workers.svg.tmp'
+if (!exists('output_name')) output_name = 'growth_workers.svg'
+set output output_name
 set datafile separator tab
 set border 3 linecolor '#555555'
 set tics nomirror out

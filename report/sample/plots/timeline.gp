@@ -1,6 +1,7 @@
 # redraw: gnuplot timeline.gp (in this directory)
 set terminal svg size 900,510 font 'DejaVu Sans,13' background '#ffffff' noenhanced
-set output 'timeline.svg.tmp'
+if (!exists('output_name')) output_name = 'timeline.svg'
+set output output_name
 set datafile separator tab
 set border 3 linecolor '#555555'
 set tics nomirror out

@@ -1,6 +1,7 @@
 # redraw: gnuplot waits.gp (in this directory)
 set terminal svg size 1060,360 font 'DejaVu Sans,13' background '#ffffff' noenhanced
-set output 'waits.svg.tmp'
+if (!exists('output_name')) output_name = 'waits.svg'
+set output output_name
 set datafile separator tab
 set border 3 linecolor '#555555'
 set tics nomirror out
