@@ -15,8 +15,8 @@ static const char *const common[STANDINGS] = {
     [STANDS_FASTER] = "{{one}} takes {{ratio}} of the time of {{other}}.",
     [STANDS_SLOWER] = "{{one}} takes {{ratio}} times as long as {{other}}.",
     [STANDS_EQUIVALENT] = "{{one}} and {{other}} take the same time within the margin.",
-    [STANDS_UNRESOLVED] =
-        "Between {{one}} and {{other}} these data do not decide ({{ratio}} times the time).",
+    [STANDS_UNRESOLVED] = "Between {{one}} and {{other}} these data do not decide: the first took "
+                          "{{ratio}} times as long.",
     [STANDS_TOO_FEW] =
         "{{one}} took {{ratio}} times the time of {{other}}, but too few rounds were "
         "measured for a verdict.",

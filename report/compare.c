@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MOST_EQUIVALENT log1p(0.10) /* what is called the same differs by that much at most */
+
 const char *standing_name(enum standing standing)
 {
     switch (standing) {
@@ -220,5 +222,9 @@ struct comparison rows_compare(const struct rows *rows, const struct row *one,
         result.hi = exp(ratio.hi);
     }
     result.standing = (enum standing)stats_judge(&ratio, margin);
+    /* noise may hide a difference; it does not show that there is none */
+    if (result.standing == STANDS_EQUIVALENT && margin > MOST_EQUIVALENT &&
+        stats_judge(&ratio, MOST_EQUIVALENT) != STATS_EQUIVALENT)
+        result.standing = STANDS_UNRESOLVED;
     return result;
 }

@@ -74,10 +74,10 @@ static void process_per_call(const struct report *report, const char *backend,
     if (!isfinite(ran))
         return;
     double workers = row_number(row, COLUMN_workers);
-    text_add(&verdict->why,
-             "The calls of apply were run by %s different %s; the pool has %s workers.",
-             label_count(ran).text, strcmp(backend, "omp") == 0 ? "threads" : "processes",
-             label_count(workers).text);
+    const char *one = strcmp(backend, "omp") == 0 ? "thread" : "process";
+    const char *more = strcmp(backend, "omp") == 0 ? "threads" : "processes";
+    text_add(&verdict->why, "The calls of apply were run by %s %s; the pool has %s workers.",
+             label_count(ran).text, ran > 1 ? more : one, label_count(workers).text);
     verdict->truth = ran <= workers + 1 ? TRUTH_FAILS : TRUTH_HOLDS;
     add_n(&verdict->why, row);
 }

@@ -56,6 +56,19 @@ static void fill_margins(struct report *report)
     places_take(&report->places, "margins", &out);
 }
 
+/* The command line of this run, as environment.txt has it. */
+static void fill_command(struct report *report)
+{
+    const char *line = report->environment.length > 0 ? report->environment.bytes : "";
+
+    while (*line && strncmp(line, "command: ", strlen("command: ")) != 0) {
+        line += strcspn(line, "\n");
+        line += *line == '\n';
+    }
+    line = *line ? line + strlen("command: ") : "bench/run_all.sh";
+    places_set(&report->places, "command", "%.*s", (int)strcspn(line, "\n"), line);
+}
+
 static const char *fill_appendix(struct report *report)
 {
     struct text out = {0};
@@ -66,6 +79,7 @@ static const char *fill_appendix(struct report *report)
     else
         text_add(&out, "There is no environment.txt beside the samples: the machine is unknown.");
     places_take(&report->places, "environment", &out);
+    fill_command(report);
     fill_counts(report);
     fill_margins(report);
     return NULL;

@@ -50,7 +50,8 @@ static size_t fill_workload(struct report *report)
 
     text_add(&out,
              "| admission | driver | workers are | workers | connections | most in use at once | "
-             "operations | had to wait | half had it within | 99 %% within | longest wait | "
+             "operations | had to wait | half had it within | 99 %% within | longest wait, median "
+             "of the rounds | "
              "per operation |\n|---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n");
     for (size_t i = 0; i < report->rows.count; i++) {
         const struct row *row = &report->rows.row[i];
@@ -112,7 +113,7 @@ static void add_first_answer(const struct row *row, struct text *out)
         text_add(out, "%s of %s operations had to wait. ", label_count(waited).text,
                  label_count(row_median(row, COLUMN_n_run)).text);
     if (isfinite(row_metric(row, "wait_p50_ns")))
-        text_add(out, "Half of all had theirs within %s; the longest wait was %s. ",
+        text_add(out, "Half of all had theirs within %s; the longest wait of all rounds was %s. ",
                  label_time(row_metric(row, "wait_p50_ns")).text,
                  label_time(row_metric_max(row, "wait_max_ns")).text);
     double gave_up = row_metric_sum(row, "timed_out_count");
@@ -132,8 +133,8 @@ static void fill_first_answer(struct report *report)
         if (row && b == 0 && isfinite(row_metric_max(row, "most_holders")))
             places_set(
                 &report->places, "connpool_line",
-                "A ConnectionPool with a semaphore: %s processes shared %s connections, and at "
-                "most %s were in use at once.",
+                "A ConnectionPool: %s processes shared %s connections, and at most %s were in use "
+                "at once.",
                 label_count(workers_of(row)).text,
                 label_count(row_metric(row, "holders_bound")).text,
                 label_count(row_metric_max(row, "most_holders")).text);

@@ -27,8 +27,9 @@ static const struct {
      "Less frequent communication, fewer management operations."},
 };
 
-static void add_cells(struct report *report, size_t sentence, bool reason, struct text *table,
-                      struct text *details)
+/* ranked: what became of the ranking on each backend: without it a reason has nothing to explain. */
+static void add_cells(struct report *report, size_t sentence, bool reason,
+                      enum truth ranked[COURSE_BACKENDS], struct text *table, struct text *details)
 {
     text_add(table, "| %s %s | %s |", sentences[sentence].name, reason ? "reason" : "ranking",
              reason ? sentences[sentence].reason : sentences[sentence].ranking);
@@ -40,6 +41,12 @@ static void add_cells(struct report *report, size_t sentence, bool reason, struc
             course_reason(report, sentence, course_backends[b], &verdict);
         else
             course_ranking(report, sentence, course_backends[b], &verdict);
+        if (!reason)
+            ranked[b] = verdict.truth;
+        else if (ranked[b] == TRUTH_FAILS && verdict.truth == TRUTH_HOLDS) {
+            text_add(&verdict.why, " That is so, but what it is to explain is not.");
+            verdict.truth = TRUTH_FAILS;
+        }
         text_add(table, " %s |", truth_name(verdict.truth));
         if (verdict.truth != TRUTH_NOT_MEASURED)
             text_add(details, "- %s: **%s**. %s\n", backend_name(course_backends[b]),
@@ -64,8 +71,9 @@ static const char *fill_course(struct report *report)
                      "|---|---|---|---|---|\n");
     for (size_t s = 0; s < COURSE_SENTENCES; s++) {
         text_add(&details, "%s### %s\n", s ? "\n" : "", sentences[s].name);
-        add_cells(report, s, false, &table, &details);
-        add_cells(report, s, true, &table, &details);
+        enum truth ranked[COURSE_BACKENDS];
+        add_cells(report, s, false, ranked, &table, &details);
+        add_cells(report, s, true, ranked, &table, &details);
     }
     places_take(&report->places, "course_table", &table);
     places_take(&report->places, "course_details", &details);

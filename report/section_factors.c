@@ -23,18 +23,32 @@ static const struct row *usual(const struct report *report, const struct row *ro
     return row_find(&report->rows, pick);
 }
 
+static const char *variant_name(const char *variant)
+{
+    static const char *const names[][2] = {{"idle_0ms", "no pause before each"},
+                                           {"idle_1ms", "1 ms idle before each"},
+                                           {"idle_20ms", "20 ms idle before each"},
+                                           {"packed", "all on one CPU"},
+                                           {"spread", "a CPU each"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i][0], variant) == 0)
+            return names[i][1];
+    return variant;
+}
+
 static void add_what(const struct report *report, const struct row *row, const struct row *main,
                      struct text *out)
 {
     double workers = row_number(row, COLUMN_workers);
 
     if (row == main) {
-        text_add(out, "as usual: %s, %s workers", row_field(row, COLUMN_wait),
+        const char *wait = row_field(row, COLUMN_wait);
+        text_add(out, "as usual: %s%s%s workers", wait, wait[0] ? ", " : "",
                  label_count(report->rows.workers).text);
         return;
     }
     if (!row_is(row, COLUMN_variant, ""))
-        text_add(out, "%s ", row_field(row, COLUMN_variant));
+        text_add(out, "%s ", variant_name(row_field(row, COLUMN_variant)));
     if (!row_is(row, COLUMN_wait, row_field(main, COLUMN_wait)))
         text_add(out, "wait: %s ", row_field(row, COLUMN_wait));
     if (workers < report->rows.workers || workers > report->rows.workers)

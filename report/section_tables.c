@@ -101,13 +101,13 @@ static void add_change(const struct report *report, const char *backend, const c
     if (!isfinite(a) || !isfinite(b))
         text_add(out, "no comparison: one did not finish |\n");
     else if (large->outcome == OUTCOME_EXTRAPOLATED || small->outcome == OUTCOME_EXTRAPOLATED)
-        text_add(out, "one of them is extrapolated |\n");
+        text_add(out, "%s extrapolated |\n",
+                 large->outcome == small->outcome ? "both are" : "one of them is");
     else if (b > 1.1 * a)
         text_add(out, "a number costs %s times as much at the larger n |\n",
                  label_number(b / a).text);
     else if (b < a / 1.1)
-        text_add(out, "a number costs %s of what it did: the fixed cost is spread over more |\n",
-                 label_number(b / a).text);
+        text_add(out, "a number costs %s of what it did |\n", label_number(b / a).text);
     else
         text_add(out, "nothing beyond 10 %% |\n");
 }

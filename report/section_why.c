@@ -220,18 +220,23 @@ static void fill_prices(struct report *report)
         {"bare_task", "OpenMP `task` + `taskwait`"},
         {"bare_tasks", "OpenMP `task`, deferred"},
         {"bare_for", "one item of a bare `parallel for`"}};
+    static const enum column where[] = {COLUMN_variant, COLUMN_phase};
     struct text out = {0};
 
-    text_add(&out, "| operation | ns each | where |\n|---|---:|---|\n");
+    text_add(&out, "| operation | each | where |\n|---|---:|---|\n");
     for (size_t l = 0; l < sizeof limits / sizeof *limits; l++)
         for (size_t i = 0; i < report->rows.count; i++) {
             const struct row *row = &report->rows.row[i];
             if (!row_is(row, COLUMN_family, "limits") || !is_strategy(row, limits[l][0]) ||
                 !isfinite(row_per_item(row)))
                 continue;
-            text_add(&out, "| %s | %s | %s %s |\n", limits[l][1],
-                     label_time(row_per_item(row)).text, row_field(row, COLUMN_variant),
-                     row_field(row, COLUMN_phase));
+            text_add(&out, "| %s | %s |", limits[l][1], label_time(row_per_item(row)).text);
+            for (size_t c = 0; c < sizeof where / sizeof *where; c++)
+                text_add(&out, "%s%s", row_field(row, where[c])[0] ? " " : "",
+                         row_field(row, where[c]));
+            if (is_strategy(row, "bare_for"))
+                text_add(&out, ", n = %s", label_count(row_number(row, COLUMN_n)).text);
+            text_add(&out, " |\n");
         }
     double copy = limit_price(report, "memcpy", NULL);
     if (isfinite(copy))

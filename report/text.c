@@ -236,9 +236,12 @@ struct label label_interval(double lo, double hi)
 {
     struct label label = nothing();
 
-    if (isfinite(lo) && isfinite(hi))
-        snprintf(label.text, sizeof label.text, "[%.18s, %.18s]", label_ratio(lo).text,
-                 label_ratio(hi).text);
+    if (!isfinite(lo) || !isfinite(hi))
+        return label;
+    struct label low = label_ratio(lo), high = label_ratio(hi);
+    if (low.text[1] == '/' && hi > 0 && hi < 0.1) /* both in one notation */
+        snprintf(high.text, sizeof high.text, "1/%.20s", label_number(1 / hi).text);
+    snprintf(label.text, sizeof label.text, "[%.18s, %.18s]", low.text, high.text);
     return label;
 }
 

@@ -238,6 +238,17 @@ Test(report, noise_of_the_same_arm_widens_the_margin, .timeout = 30)
     make_end(&noisy);
 }
 
+Test(report, noise_does_not_show_that_two_are_the_same, .timeout = 30)
+{
+    struct maker maker = make_begin();
+    struct given map = {.backend = "proc", .strategy = "map", .n = 1000, .elapsed_ns = 85000};
+
+    make_rounds(&maker, 11, 100000, 30, map);
+    cr_assert_eq(render(&maker), 0);
+    cr_assert(contains(&maker, "summary.csv", "0.85,0.85,0.85,unresolved,0.3,"));
+    make_end(&maker);
+}
+
 Test(report, disturbed_samples_are_kept_and_not_used, .timeout = 30)
 {
     struct maker maker = make_begin();
