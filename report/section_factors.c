@@ -62,7 +62,7 @@ static const char *fill_factors(struct report *report)
 
     text_add(&out,
              "| strategy | backend | what was varied | per number | against the usual | 95 %% "
-             "interval | verdict |\n|---|---|---|---:|---:|---|---|\n");
+             "interval | margin | verdict |\n|---|---|---|---:|---:|---|---:|---|\n");
     for (size_t i = 0; i < report->rows.count; i++) {
         const struct row *row = &report->rows.row[i];
         const struct row *main = is_factor(row) ? usual(report, row) : NULL;
@@ -78,10 +78,11 @@ static const char *fill_factors(struct report *report)
         else
             add_limit(&out, row);
         if (row == main)
-            text_add(&out, " | 1 | | |\n");
+            text_add(&out, " | 1 | | | |\n");
         else
-            text_add(&out, " | %s | %s | %s |\n", label_number(result.ratio).text,
+            text_add(&out, " | %s | %s | %s | %s |\n", label_number(result.ratio).text,
                      isfinite(result.lo) ? label_interval(result.lo, result.hi).text : "",
+                     isfinite(result.lo) ? label_percent(result.margin).text : "",
                      standing_name(result.standing));
         count++;
     }
