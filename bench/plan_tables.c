@@ -1,6 +1,6 @@
 /* plan_tables.c: the plan of the study, in tables. README.md shows the same by strategy.
  *
- * Three numbers in braces are smoke, quick and full. Rounds: 3 say that it works, 11 give a
+ * Three numbers in braces are smoke, quick and full. Rounds: 3 say that it works, 9 give a
  * sign-test interval, 21 a narrow one. What takes minutes is run as three prefixes (their rows say
  * how many items ran) or, in full mode, whole and once. The bare loops stand in the groups of map
  * and apply too, so that "within 5 % of a bare parallel for" is a ratio within rounds. */
@@ -363,7 +363,7 @@ static const struct plan_row timeline[] = {
     }
 #define ROUNDS                                                                                     \
     {                                                                                              \
-        3, 11, 21                                                                                  \
+        3, 9, 21                                                                                   \
     }
 #define PREFIX_ROUNDS                                                                              \
     {                                                                                              \

@@ -42,7 +42,7 @@ usage() {
     cat <<'TEXT'
 usage: tests/run_all.sh [options]
 
-Installs what it needs (Debian, Ubuntu), builds with gcc and clang, runs every test. About 20 minutes
+Installs what it needs (Debian, Ubuntu), builds with gcc and clang, runs every test. About 25 minutes
 on 2 CPUs. The last line is  N passed, N failed .
 
   --only STAGE   only this stage; may be given more than once. Stage stress runs only so
