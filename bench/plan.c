@@ -36,7 +36,8 @@ void plan_name(const struct plan_arm *arm, char *name, size_t size)
  * stands further down, and names the backend, counts. */
 static const struct price {
     const char *strategy, *backend;
-    double ns; /* per item */
+    double ns;    /* per item */
+    bool crowded; /* only where there are more workers than CPUs */
 } prices[] = {
     {"sequential", NULL, 2},
     {"sequential", "python", 140},
@@ -51,6 +52,7 @@ static const struct price {
     {"apply", "libuv", 40000},
     {"apply", "python", 400000},
     {"apply_async", NULL, 130},
+    {"apply_async", "omp", 5000, true}, /* a pass takes a second, and has a short warm-up */
     {"apply_async", "glib", 500},
     {"apply_async", "libuv", 300},
     {"apply_async", "tbb", 400},
@@ -70,21 +72,15 @@ static const struct price {
     {"death", NULL, 22000000},
 };
 
-/* Of a call that libgomp hands to one of more threads than there are CPUs: a pass takes a second, and has a
- * short warm-up. */
-#define CROWDED_TASK_NS 5000
-
 static double item_ns(const struct plan_arm *arm, unsigned usual_workers)
 {
     double ns = 1;
     uint64_t chunk;
     for (size_t i = 0; i < sizeof prices / sizeof *prices; i++)
         if (strcmp(prices[i].strategy, arm->strategy) == 0 &&
-            (prices[i].backend == NULL || strcmp(prices[i].backend, arm->backend) == 0))
+            (prices[i].backend == NULL || strcmp(prices[i].backend, arm->backend) == 0) &&
+            (!prices[i].crowded || arm->workers > usual_workers))
             ns = prices[i].ns;
-    if (arm->workers > usual_workers && strcmp(arm->backend, "omp") == 0 &&
-        strcmp(arm->strategy, "apply_async") == 0)
-        ns = CROWDED_TASK_NS;
     if (number_read(arm->chunk, 1, UINT64_MAX, &chunk))
         ns += 150.0 / (double)chunk;
     if (strcmp(arm->wait, "block") == 0)

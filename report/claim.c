@@ -27,16 +27,21 @@ static const char *const common[STANDINGS] = {
     [STANDS_NOT_MEASURED] = "Not measured in this run.",
 };
 
+const char *name_in(const char *const (*names)[2], size_t count, const char *word)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i][0], word) == 0)
+            return names[i][1];
+    return word;
+}
+
 const char *backend_name(const char *backend)
 {
     static const char *const names[][2] = {
         {"seq", "sequential"}, {"proc", "processes"},  {"omp", "threads"}, {"control", "control"},
         {"python", "Python"},  {"bare", "bare limit"}, {"glib", "GLib"},   {"libuv", "libuv"},
         {"tbb", "oneTBB"},     {"mpich", "MPICH"}};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(names[i][0], backend) == 0)
-            return names[i][1];
-    return backend;
+    return name_in(names, sizeof names / sizeof *names, backend);
 }
 
 const char *strategy_name(const char *strategy)
@@ -45,10 +50,7 @@ const char *strategy_name(const char *strategy)
                                            {"spawn_unbounded", "spawn, unbounded"},
                                            {"executor_submit", "executor submit"},
                                            {"executor_map", "executor map"}};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(names[i][0], strategy) == 0)
-            return names[i][1];
-    return strategy;
+    return name_in(names, sizeof names / sizeof *names, strategy);
 }
 
 static void add_name(struct text *out, const struct row *row)

@@ -40,6 +40,8 @@ const char *truth_name(enum truth truth);
 
 /* Adds "processes, map, n = 10^7". */
 void row_describe(struct text *out, const struct row *row);
+/* Returns what stands beside the word in the table of count names, or the word. */
+const char *name_in(const char *const (*names)[2], size_t count, const char *word);
 const char *backend_name(const char *backend);   /* proc -> processes */
 const char *strategy_name(const char *strategy); /* apply_async -> apply_async */
 

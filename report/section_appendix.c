@@ -16,10 +16,8 @@ static void fill_counts(struct report *report)
     }
     text_add(&out,
              "%zu lines of samples.csv (a sample has up to three: cold, first, warm) in %zu rows; "
-             "%zu lines "
-             "were disturbed by other load (kept, not used for verdicts), %zu rows did not finish "
-             "or have "
-             "no time.",
+             "%zu lines were disturbed by other load (kept, not used for verdicts), %zu rows did "
+             "not finish or have no time.",
              report->table.count, report->rows.count, disturbed, failed);
     places_take(&report->places, "counts", &out);
 }

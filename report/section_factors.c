@@ -30,10 +30,7 @@ static const char *variant_name(const char *variant)
                                            {"idle_20ms", "20 ms idle before each"},
                                            {"packed", "all on one CPU"},
                                            {"spread", "a CPU each"}};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(names[i][0], variant) == 0)
-            return names[i][1];
-    return variant;
+    return name_in(names, sizeof names / sizeof *names, variant);
 }
 
 static void add_what(const struct report *report, const struct row *row, const struct row *main,
