@@ -5,7 +5,6 @@
  * executor that is used for one call at a time has one worker. A map is a map_async that tells of each
  * chunk; its chunks are dealt to the workers in turn, so that the reader need not wait for the first
  * worker to come half way, and each pass over the same arrays finds the pages where they were. */
-#include "engine/submit.h"
 #include "map_proc.h"
 
 #include <stdlib.h>
