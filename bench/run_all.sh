@@ -25,7 +25,7 @@ usage: bench/run_all.sh [options]
 
 Builds, measures every strategy with processes and with threads, and writes DIR/REPORT.md.
 
-  --mode=smoke|quick|full     under 2 minutes, 12 minutes (default), 1 hour on 2 CPUs;
+  --mode=smoke|quick|full     under 2 minutes, 14 minutes (default), 1 hour on 2 CPUs;
                               full installs the other pools that the report compares with (bench/peers/)
   --backend=proc|omp|both     which twin to measure (default both); sequential and bare limits always run
   --out=DIR                   where the results go (default report/latest)

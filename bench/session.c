@@ -26,6 +26,7 @@ enum { MOST_REPEATS = 3, MIN_ROUNDS = 6, MOST_TIMEOUTS = 2, MOST_ROUNDS = 64 };
 #define REPEAT_SHARE 0.25
 #define CUT_FACTOR   3.0 /* times its share of the budget */
 #define CUT_GRACE_S  10.0
+#define PACE_DAMP_S  30.0
 
 /* What became of each arm of the group at hand. */
 struct arm_state {
@@ -113,9 +114,14 @@ static enum session_end run_round(struct group_run *run, unsigned round, unsigne
     return SESSION_DONE;
 }
 
+static double elapsed_s(const struct session *session)
+{
+    return (double)(now_ns() - session->progress.start_ns) * 1e-9;
+}
+
 static bool over_budget(const struct session *session)
 {
-    return (double)(now_ns() - session->progress.start_ns) * 1e-9 > session->budget_s;
+    return elapsed_s(session) > session->budget_s;
 }
 
 static bool runs_away(const struct group_run *run, unsigned rounds_done, double gone_s,
@@ -202,13 +208,15 @@ enum session_end session_run(struct session *session)
     for (size_t i = 0; i < plan->count && end == SESSION_DONE; i++) {
         const struct plan_set *set = &plan->sets[i];
         const double estimate_s = set_estimate_s(set);
+        /* the prices are rough: what is to come is off as far as what was */
+        const double pace = (elapsed_s(session) + PACE_DAMP_S) / (all_s - later_s + PACE_DAMP_S);
         later_s -= estimate_s;
         struct group_run run = {.session = session,
                                 .set = set,
                                 .arms = calloc(set->count, sizeof *run.arms),
                                 .seed = seed_of(session, set->group),
                                 .first_round = rounds_before(plan, i),
-                                .later_s = later_s};
+                                .later_s = later_s * pace};
         if (run.arms == NULL)
             return SESSION_BROKEN;
         end = run_group(&run, session->budget_s * estimate_s / all_s);
