@@ -20,7 +20,7 @@ static uint64_t client_number(struct twin_connpool *pool)
     return (uint64_t)twini_process_pid(twini_identity(pool));
 }
 
-static int use_permit(struct twin_connpool *pool, unsigned *slot)
+static int use_permit(struct twin_connpool *pool, unsigned start)
 {
     uint64_t unused;
     int found;
@@ -30,54 +30,50 @@ static int use_permit(struct twin_connpool *pool, unsigned *slot)
         twini_permit_post(pool->shared); /* wakes the next one, who does the same */
         return TWIN_ECLOSED;
     }
-    while ((found = twini_slot_take(pool->shared, client_number(pool), *slot, &unused)) < 0)
+    while ((found = twini_slot_take(pool->shared, client_number(pool), start, &unused)) < 0)
         sched_yield(); /* a slot came free behind the scan: it is there */
-    *slot = (unsigned)found;
-    return 0;
+    return found;
 }
 
-static int wait_for_permit(struct twin_connpool *pool, int64_t timeout_ns, unsigned *slot)
+static int wait_for_permit(struct twin_connpool *pool, int64_t timeout_ns, unsigned start)
 {
     struct connpool_shared *shared = pool->shared;
     int64_t start_ns = twini_now_ns();
-    int cancel_state, status = TWIN_ETIMEOUT;
+    int cancel_state, found = TWIN_ETIMEOUT;
 
     /* relaxed: for pictures only */
     atomic_fetch_add_explicit(&shared->bare_waiting, 1, memory_order_relaxed);
     twini_wait_begin(pool, &cancel_state);
     if (twini_permit_wait(shared, twini_deadline_ns(start_ns, timeout_ns)))
-        status = use_permit(pool, slot);
+        found = use_permit(pool, start);
     atomic_fetch_sub_explicit(&shared->bare_waiting, 1, memory_order_relaxed);
-    if (status == 0)
+    if (found >= 0)
         twini_wait_record(shared, twini_now_ns() - start_ns);
-    else if (status == TWIN_ETIMEOUT)
+    else if (found == TWIN_ETIMEOUT)
         atomic_fetch_add_explicit(&shared->timed_out, 1, memory_order_relaxed);
     twini_wait_end(pool, cancel_state);
-    return status;
+    return found;
 }
 
-static int acquire(struct twin_connpool *pool, int64_t timeout_ns, unsigned *slot)
+static int acquire(struct twin_connpool *pool, int64_t timeout_ns)
 {
     static _Thread_local unsigned last_slot; /* a hint: this thread's last, of whichever pool */
-    bool waited = false;
-    int status = TWIN_ETIMEOUT;
+    bool waits = false;
+    int found = TWIN_EAGAIN;
 
-    *slot = last_slot;
     if (atomic_load_explicit(&pool->shared->closed, memory_order_acquire))
         return TWIN_ECLOSED;
     if (twini_permit_try(pool->shared)) {
-        status = use_permit(pool, slot);
+        found = use_permit(pool, last_slot);
     } else if (timeout_ns != 0) {
-        waited = true;
-        status = wait_for_permit(pool, timeout_ns, slot);
+        waits = true;
+        found = wait_for_permit(pool, timeout_ns, last_slot);
     }
-    if (status == 0) {
-        last_slot = *slot;
-        twini_slot_count(&pool->shared->slots[*slot], waited);
-    } else if (status == TWIN_ETIMEOUT && !waited) {
-        status = TWIN_EAGAIN;
+    if (found >= 0) {
+        last_slot = (unsigned)found;
+        twini_slot_count(&pool->shared->slots[found], waits);
     }
-    return status;
+    return found;
 }
 
 static int release(struct twin_connpool *pool, unsigned index, uint64_t word)
@@ -86,17 +82,6 @@ static int release(struct twin_connpool *pool, unsigned index, uint64_t word)
         return TWIN_EDONE;
     twini_permit_post(pool->shared);
     return 0;
-}
-
-static bool mine(struct twin_connpool *pool, uint64_t word)
-{
-    return word_client(word) == client_number(pool);
-}
-
-static pid_t holder(struct twin_connpool *pool, uint64_t word)
-{
-    (void)pool;
-    return (pid_t)word_client(word);
 }
 
 static unsigned waiting(struct twin_connpool *pool)
@@ -109,7 +94,7 @@ static void leave(struct twin_connpool *pool)
     for (unsigned i = 0; i < pool->shared->connections; i++) {
         uint64_t word = atomic_load_explicit(&pool->shared->slots[i].word, memory_order_acquire);
 
-        if (word_client(word) && mine(pool, word))
+        if (word_client(word) && twini_is_mine(pool, word))
             release(pool, i, word);
     }
 }
@@ -117,8 +102,6 @@ static void leave(struct twin_connpool *pool)
 const struct admission twini_admission_bare = {
     .acquire = acquire,
     .release = release,
-    .mine = mine,
-    .holder = holder,
     .waiting = waiting,
     .reap = NULL,
     .leave = leave,

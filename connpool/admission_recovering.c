@@ -122,61 +122,56 @@ static int wait_for_slot(struct twin_connpool *pool, struct client *me, int64_t 
     return found;
 }
 
-/* Where this client was last, nobody else need have been. Returns the slot, or TWIN_EAGAIN. */
-static inline int take_last(struct twin_connpool *pool, struct client *me)
-{
-    struct connpool_shared *shared = pool->shared;
-    /* relaxed: this entry's own note */
-    unsigned slot = atomic_load_explicit(&me->last_slot, memory_order_relaxed);
-    uint64_t word;
+/* What the short way through acquire() seldom needs it leaves to these two, at its very end: it has
+ * neither their registers nor their stack then. */
+#define AT_THE_END __attribute__((noinline))
 
-    if (slot >= shared->connections ||
-        !twini_slot_try(&shared->slots[slot], twini_client_number(pool, me), &word))
-        return TWIN_EAGAIN;
-    if (word_epoch(word) % HIGH_WATER_EVERY == 0)
-        twini_high_water_update(shared);
-    return (int)slot;
-}
-
-/* Out of line: the way through acquire() that meets nobody needs neither its registers nor its
- * stack. */
-__attribute__((noinline)) static int take_another(struct twin_connpool *pool, struct client *me,
-                                                  int64_t timeout_ns, bool *waited)
+AT_THE_END static int take_another(struct twin_connpool *pool, struct client *me,
+                                   int64_t timeout_ns)
 {
+    bool waits;
     int found = scan(pool, me);
 
     if (found == TWIN_EAGAIN && timeout_ns == 0 && twini_reap_if_due(pool, twini_now_ns()))
         found = scan(pool, me);
-    if (found == TWIN_EAGAIN && timeout_ns != 0) {
-        *waited = true;
+    waits = found == TWIN_EAGAIN && timeout_ns != 0;
+    if (waits)
         found = wait_for_slot(pool, me, timeout_ns);
-    }
+    if (found < 0)
+        twini_client_idle(me);
+    else
+        twini_slot_count(&pool->shared->slots[found], waits);
     return found;
 }
 
-static int acquire(struct twin_connpool *pool, int64_t timeout_ns, unsigned *slot)
+AT_THE_END static int look_how_many(struct connpool_shared *shared, int found)
 {
-    struct client *me;
-    bool waited = false;
-    int found;
+    twini_high_water_update(shared);
+    return found;
+}
 
-    if (is_closed(pool->shared))
+/* Where this client was last, nobody else need have been. */
+static int acquire(struct twin_connpool *pool, int64_t timeout_ns)
+{
+    struct connpool_shared *shared = pool->shared;
+    struct client *me;
+    uint64_t word;
+    unsigned slot;
+
+    if (is_closed(shared))
         return TWIN_ECLOSED;
     FAULT("before_intent");
     me = twini_client_claim(pool);
     if (!me)
         return TWIN_ENOMEM;
     FAULT("intent_set");
-    found = take_last(pool, me);
-    if (found < 0)
-        found = take_another(pool, me, timeout_ns, &waited);
-    if (found < 0) {
-        twini_client_idle(me);
-        return found;
-    }
-    *slot = (unsigned)found;
-    twini_slot_count(&pool->shared->slots[found], waited);
-    return 0;
+    /* relaxed: this entry's own note */
+    slot = atomic_load_explicit(&me->last_slot, memory_order_relaxed);
+    if (slot >= shared->connections ||
+        !twini_slot_try(&shared->slots[slot], twini_client_number(pool, me), &word))
+        return take_another(pool, me, timeout_ns);
+    twini_slot_count(&shared->slots[slot], false);
+    return word_epoch(word) % HIGH_WATER_EVERY == 0 ? look_how_many(shared, (int)slot) : (int)slot;
 }
 
 static int release(struct twin_connpool *pool, unsigned index, uint64_t word)
@@ -191,18 +186,6 @@ static int release(struct twin_connpool *pool, unsigned index, uint64_t word)
     FAULT("rang");
     twini_client_idle(me);
     return 0;
-}
-
-static bool mine(struct twin_connpool *pool, uint64_t word)
-{
-    return atomic_load_explicit(&twini_client_of(pool, word)->owner, memory_order_relaxed) ==
-           twini_identity(pool);
-}
-
-static pid_t holder(struct twin_connpool *pool, uint64_t word)
-{
-    return twini_process_pid(
-        atomic_load_explicit(&twini_client_of(pool, word)->owner, memory_order_relaxed));
 }
 
 static unsigned waiting(struct twin_connpool *pool)
@@ -237,8 +220,7 @@ static void leave(struct twin_connpool *pool)
 const struct admission twini_admission_recovering = {
     .acquire = acquire,
     .release = release,
-    .mine = mine,
-    .holder = holder,
+    .has_entries = true,
     .waiting = waiting,
     .reap = twini_reap,
     .leave = leave,

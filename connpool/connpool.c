@@ -237,7 +237,7 @@ static int check_lease(struct twin_connpool *pool, const struct twin_lease *leas
         return lease->epoch == 0 ? TWIN_EDONE : TWIN_EINVAL;
     if (lease->epoch != word_epoch(*word) || word_client(*word) == 0)
         return TWIN_EDONE;
-    return pool->admission->mine(pool, *word) ? 0 : TWIN_EFORKED;
+    return twini_is_mine(pool, *word) ? 0 : TWIN_EFORKED;
 }
 
 static int give_back(struct twin_connpool *pool, unsigned index, uint64_t word)
@@ -253,31 +253,32 @@ static int give_back(struct twin_connpool *pool, unsigned index, uint64_t word)
 /* As twin_connpool_acquire(), but TWIN_EAGAIN when it only looked. */
 static int get_lease(struct twin_connpool *pool, struct twin_lease *lease, int64_t timeout_ns)
 {
-    unsigned index = 0;
+    struct slot *slot;
     uint64_t word;
-    int status;
+    int index;
 
     if (!lease)
         return TWIN_EINVAL;
     *lease = (struct twin_lease){0};
     if (!pool || timeout_ns < -1)
         return TWIN_EINVAL;
-    status = pool->admission->acquire(pool, timeout_ns, &index);
-    if (status)
-        return status;
-    /* relaxed: written by this thread's own compare-and-swap */
-    word = atomic_load_explicit(&pool->shared->slots[index].word, memory_order_relaxed);
+    index = pool->admission->acquire(pool, timeout_ns);
+    if (index < 0)
+        return index;
+    slot = &pool->shared->slots[index];
+    lease->acquired_ns = twini_coarse_ns();
+    /* relaxed, both: for pictures only; written by this thread's own compare-and-swap */
+    atomic_store_explicit(&slot->since_ns, lease->acquired_ns, memory_order_relaxed);
+    word = atomic_load_explicit(&slot->word, memory_order_relaxed);
     if (!pool->process->connections[index].handle || pool->ping_idle_ns) {
-        lease->driver_code = ready_connection(pool, index);
+        lease->driver_code = ready_connection(pool, (unsigned)index);
         if (lease->driver_code) {
-            give_back(pool, index, word);
+            give_back(pool, (unsigned)index, word);
             return TWIN_ETASK;
         }
     }
-    lease->slot = index;
+    lease->slot = (uint32_t)index;
     lease->epoch = word_epoch(word);
-    lease->acquired_ns =
-        atomic_load_explicit(&pool->shared->slots[index].since_ns, memory_order_relaxed);
     return 0;
 }
 

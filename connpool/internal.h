@@ -117,13 +117,12 @@ struct twin_connpool {
 
 /* One way to let clients in. All are called with valid arguments. */
 struct admission {
-    /* Gets a slot, or a twin_error. timeout_ns as in twin_connpool_acquire(). */
-    int (*acquire)(struct twin_connpool *pool, int64_t timeout_ns, unsigned *slot);
+    /* Returns a slot, or a twin_error. timeout_ns as in twin_connpool_acquire(). */
+    int (*acquire)(struct twin_connpool *pool, int64_t timeout_ns);
     /* Frees the slot if it still has this word; else TWIN_EDONE. The holder is this process. */
     int (*release)(struct twin_connpool *pool, unsigned slot, uint64_t word);
-    /* Is the holder in this word a client of this process? Which process is it? */
-    bool (*mine)(struct twin_connpool *pool, uint64_t word);
-    pid_t (*holder)(struct twin_connpool *pool, uint64_t word);
+    /* A word's client is the number of an entry, whose owner holds; otherwise a pid. */
+    bool has_entries;
     unsigned (*waiting)(struct twin_connpool *pool);
     /* Takes back what dead processes held; returns how many slots. NULL: cannot. */
     unsigned (*reap)(struct twin_connpool *pool);
@@ -182,6 +181,24 @@ static inline uint64_t twini_identity(struct twin_connpool *pool)
     uint64_t identity = atomic_load_explicit(&pool->process->identity, memory_order_relaxed);
 
     return identity ? identity : twini_identity_slow(pool);
+}
+
+/* Which process holds by this word: all of its identity, or the pid alone. */
+static inline uint64_t twini_holder(const struct twin_connpool *pool, uint64_t word)
+{
+    /* relaxed: of a lease that is alive the owner does not change */
+    return pool->admission->has_entries
+               ? atomic_load_explicit(&twini_client_of(pool, word)->owner, memory_order_relaxed)
+               : word_client(word);
+}
+
+/* Whether this process does. */
+static inline bool twini_is_mine(struct twin_connpool *pool, uint64_t word)
+{
+    uint64_t self = twini_identity(pool);
+
+    return twini_holder(pool, word) ==
+           (pool->admission->has_entries ? self : (uint64_t)twini_process_pid(self));
 }
 
 /* slots.c */

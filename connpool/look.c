@@ -57,7 +57,7 @@ int twin_connpool_picture(struct twin_connpool *pool, struct twin_connpool_pictu
         picture->active++;
         if (picture->longest_pid && age_ns <= picture->longest_age_ns)
             continue;
-        picture->longest_pid = pool->admission->holder(pool, word);
+        picture->longest_pid = twini_process_pid(twini_holder(pool, word));
         picture->longest_slot = i;
         picture->longest_age_ns = age_ns;
     }

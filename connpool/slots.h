@@ -25,8 +25,6 @@ static inline bool twini_slot_try(struct slot *slot, uint64_t client, uint64_t *
                                                     word_make(word_epoch(*word) + 1, client),
                                                     memory_order_acq_rel, memory_order_acquire)) {
             FAULT("slot_taken");
-            /* relaxed: for pictures only */
-            atomic_store_explicit(&slot->since_ns, twini_coarse_ns(), memory_order_relaxed);
             return true;
         }
     }

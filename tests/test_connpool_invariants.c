@@ -29,7 +29,7 @@ static int work_until_stopped(struct rig *rig)
         if (status != 0)
             return 1;
         word = rig->pool->shared->slots[lease.slot].word;
-        if (rig->pool->admission->holder(rig->pool, word) != getpid())
+        if (twini_process_pid(twini_holder(rig->pool, word)) != getpid())
             return 2;
         if (twin_connpool_exec(rig->pool, &lease, NULL, NULL) != 0 ||
             twin_connpool_release(rig->pool, &lease) != 0)
