@@ -293,6 +293,34 @@ static void fill_bare_death(struct report *report)
                    "What the machine itself takes for a death was not measured in this run.");
 }
 
+/* What the machine itself takes for the pages, of items and results, that the workers of a first map use
+ * for the first time. */
+static void fill_first_pages(struct report *report)
+{
+    const struct pick first =
+        STRATEGY(.backend = "proc", .strategy = "map", .form = "kernel", .memory = "in_place",
+                 .phase = "first", .variant = "", .n = report->large);
+    const struct row *map = row_find(&report->rows, first);
+    const struct row *bare =
+        row_find(&report->rows, (struct pick){.family = "limits", .strategy = "page_fault"});
+    double page_ns = limit_price(report, "page_fault", NULL);
+
+    if (!map || !row_has_time(map) || !bare || !isfinite(page_ns)) {
+        places_set(&report->places, "targets_first_pages",
+                   "What the machine itself takes for a page was not measured in this run.");
+        return;
+    }
+    double bytes_of_page = row_number(bare, COLUMN_n) / row_median(bare, COLUMN_n_run);
+    double pages = 2 * sizeof(int64_t) * row_number(map, COLUMN_n) / bytes_of_page;
+    double workers = row_number(map, COLUMN_workers);
+    places_set(&report->places, "targets_first_pages",
+               "The workers of a first map use %s pages, of items and results, for the first time. "
+               "For each a bare child paid %s; shared by %s workers that alone is %s. The first "
+               "map took %s.",
+               label_count(round(pages)).text, label_time(page_ns).text, label_count(workers).text,
+               label_time(pages * page_ns / workers).text, label_time(map->time.median).text);
+}
+
 static const char *fill_targets(struct report *report)
 {
     struct text out = {0};
@@ -310,6 +338,7 @@ static const char *fill_targets(struct report *report)
     }
     places_take(&report->places, "targets_table", &out);
     fill_bare_death(report);
+    fill_first_pages(report);
     places_set(
         &report->places, "targets_line",
         "Of %zu targets %zu are met, %zu are not, %zu are unresolved, %zu were not measured.",
