@@ -52,6 +52,67 @@ static void add_what(const struct report *report, const struct row *row, const s
         text_add(out, "%s worker%s", label_count(workers).text, workers > 1 ? "s" : "");
 }
 
+/* ---- one call, several times --------------------------------------------------------------------
+ */
+
+enum { MOST_FAMILIES = 8 };
+
+static bool is_usual_apply(const struct report *report, const struct row *row)
+{
+    double workers = row_number(row, COLUMN_workers);
+
+    return row_is(row, COLUMN_strategy, "apply") && row_is(row, COLUMN_backend, "proc") &&
+           row_is(row, COLUMN_phase, "warm") && row_is(row, COLUMN_wait, "adaptive") &&
+           row_is(row, COLUMN_variant, "") && row_is(row, COLUMN_work_ns, "0") &&
+           !(workers < report->rows.workers || workers > report->rows.workers) && row_has_time(row);
+}
+
+/* Wakes of a worker for each call; the time is that of n_run calls, or of a prefix of them. */
+static double wakes_of(const struct row *row)
+{
+    return row_median(row, COLUMN_wakes) / row_median(row, COLUMN_n_run);
+}
+
+static void fill_apply(struct report *report)
+{
+    const struct row *found[MOST_FAMILIES];
+    struct text out = {0};
+    size_t count = 0;
+    bool in_order = true;
+
+    for (size_t i = 0; i < report->rows.count && count < MOST_FAMILIES; i++) {
+        const struct row *row = &report->rows.row[i];
+        size_t at = count;
+        if (!is_usual_apply(report, row))
+            continue;
+        for (; at > 0 && row_per_item(found[at - 1]) > row_per_item(row); at--)
+            found[at] = found[at - 1];
+        found[at] = row;
+        count++;
+    }
+    if (count < 2) {
+        places_set(&report->places, "factors_apply", "%s",
+                   "This run measured it in one chapter only.");
+        return;
+    }
+    text_add(&out, "| measured for | calls | each | workers woken for 1000 calls |\n"
+                   "|---|---:|---:|---:|\n");
+    for (size_t i = 0; i < count; i++) {
+        text_add(&out, "| %s | %s | %s | %s |\n", row_field(found[i], COLUMN_family),
+                 label_count(row_median(found[i], COLUMN_n_run)).text,
+                 label_time(row_per_item(found[i])).text,
+                 label_number(1000 * wakes_of(found[i])).text);
+        in_order = in_order && (i == 0 || wakes_of(found[i]) > wakes_of(found[i - 1]));
+    }
+    text_add(&out, in_order
+                       ? "\nThe more often a worker had to be woken, the dearer the call.\n"
+                       : "\nHow often a worker had to be woken does not explain it all here.\n");
+    places_take(&report->places, "factors_apply", &out);
+}
+
+/* ---- the chapter --------------------------------------------------------------------------------
+ */
+
 static const char *fill_factors(struct report *report)
 {
     struct text out = {0};
@@ -84,6 +145,7 @@ static const char *fill_factors(struct report *report)
         count++;
     }
     places_take(&report->places, "factors_table", &out);
+    fill_apply(report);
     return count > 0 ? NULL : "Family factors was not measured in this run.";
 }
 

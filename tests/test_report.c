@@ -33,7 +33,7 @@ struct maker {
 struct given {
     const char *family, *backend, *strategy, *variant, *outcome, *form, *phase, *limit, *metrics;
     const char *chunk;
-    double n, n_run, work_ns, elapsed_ns, return_ns;
+    double n, n_run, work_ns, elapsed_ns, return_ns, wakes;
     unsigned round, disturbed;
 };
 
@@ -65,7 +65,7 @@ static void number(char *cell, size_t size, double value)
 
 static void make_row(struct maker *maker, struct given g)
 {
-    char round[16], n[24], run[24], work[24], elapsed[24], returned[24];
+    char round[16], n[24], run[24], work[24], elapsed[24], returned[24], wakes[24];
     const char *cell[COLUMN_COUNT] = {0};
 
     snprintf(round, sizeof round, "%u", g.round);
@@ -74,6 +74,7 @@ static void make_row(struct maker *maker, struct given g)
     number(work, sizeof work, g.work_ns);
     number(elapsed, sizeof elapsed, g.elapsed_ns);
     number(returned, sizeof returned, g.return_ns);
+    number(wakes, sizeof wakes, g.wakes);
     cell[COLUMN_round] = round;
     cell[COLUMN_repeat] = "0";
     cell[COLUMN_disturbed] = g.disturbed ? "1" : "0";
@@ -93,6 +94,7 @@ static void make_row(struct maker *maker, struct given g)
     cell[COLUMN_outcome] = or_else(g.outcome, "ok");
     cell[COLUMN_elapsed_ns] = g.elapsed_ns > 0 ? elapsed : "";
     cell[COLUMN_return_ns] = g.return_ns > 0 ? returned : "";
+    cell[COLUMN_wakes] = wakes;
     cell[COLUMN_limit] = g.limit;
     cell[COLUMN_metrics] = g.metrics;
     for (enum column c = 0; c < COLUMN_COUNT; c++)
@@ -654,6 +656,65 @@ Test(targets, a_death_stands_beside_a_bare_one, .timeout = 30)
     cr_assert(contains(&maker, "REPORT.md", "500 us after the kill (median; longest 1.50 ms)"));
     cr_assert(contains(&maker, "REPORT.md", "2.50 ms after it (longest 3.50 ms)"));
     cr_assert(contains(&maker, "REPORT.md", "median | at most 1.00 ms | 900 us |"));
+    make_end(&maker);
+}
+
+Test(targets, the_pages_of_a_first_map_have_their_price, .timeout = 30)
+{
+    const struct given first = {
+        .backend = "proc", .strategy = "map", .phase = "first", .n = 512000, .elapsed_ns = 5e6};
+    const struct given page = {.family = "limits",
+                               .backend = "bare",
+                               .strategy = "page_fault",
+                               .n = 4096000,
+                               .n_run = 1000,
+                               .elapsed_ns = 7e6};
+    struct maker maker = make_begin();
+
+    make_row(&maker, first);
+    make_row(&maker, (struct given){.family = "targets",
+                                    .backend = "proc",
+                                    .strategy = "idle",
+                                    .n = 10,
+                                    .elapsed_ns = 1e10,
+                                    .metrics = "idle_switches=0"});
+    cr_assert_eq(render(&maker), 0);
+    cr_assert(contains(&maker, "REPORT.md", "for a page was not measured in this run"));
+    make_row(&maker, page);
+    cr_assert_eq(render(&maker), 0);
+    cr_assert(contains(&maker, "REPORT.md",
+                       "use 2000 pages, of items and results, for the first time. For each a bare "
+                       "child paid 7.00 us; shared by 2 workers that alone is 7.00 ms. The first "
+                       "map took 5.00 ms."));
+    make_end(&maker);
+}
+
+Test(factors, a_call_s_times_stand_beside_its_wakes, .timeout = 30)
+{
+    struct given call = {.family = "peers",
+                         .backend = "proc",
+                         .strategy = "apply",
+                         .form = "task",
+                         .n = 1000,
+                         .elapsed_ns = 1e6,
+                         .wakes = 3};
+    struct maker maker = make_begin();
+
+    make_row(&maker, call);
+    call.family = "factors";
+    call.elapsed_ns = 4e6;
+    call.wakes = 50;
+    make_row(&maker, call);
+    cr_assert_eq(render(&maker), 0);
+    cr_assert(contains(&maker, "REPORT.md",
+                       "| peers | 1000 | 1.00 us | 3.00 |\n| factors | 1000 | 4.00 us | 50.0 |\n"));
+    cr_assert(contains(&maker, "REPORT.md", "The more often a worker had to be woken"));
+    call.family = "growth";
+    call.elapsed_ns = 9e6;
+    call.wakes = 1;
+    make_row(&maker, call);
+    cr_assert_eq(render(&maker), 0);
+    cr_assert(contains(&maker, "REPORT.md", "does not explain it all"));
     make_end(&maker);
 }
 
