@@ -231,7 +231,7 @@ static int check_out(const char *directory)
 
 /* ---- the run -------------------------------------------------------------------------------- */
 
-static const double budgets_s[MODES] = {80, 720, 3400};
+static const double budgets_s[MODES] = {80, 840, 3400};
 
 static int open_files(struct session *session, const char *directory)
 {

@@ -1,6 +1,6 @@
 /* progress.c: one line on stderr. The time left is the sum of what each arm still has to do, priced
- * by what its last sample took, or by the plan's estimate before there is one; the caller keeps
- * that sum. */
+ * by what its last sample took, or before there is one by the plan's estimate and by how far that was off
+ * so far; the caller keeps that sum. */
 #include "progress.h"
 
 #include <stdio.h>

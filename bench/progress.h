@@ -8,7 +8,7 @@
 struct progress {
     bool terminal;
     uint64_t start_ns, said_ns;
-    double done_s, left_s; /* of estimated sample time: what is done, what is to come */
+    double left_s; /* of estimated sample time: the caller keeps it */
 };
 
 void progress_start(struct progress *progress, double left_s);

@@ -30,7 +30,7 @@ enum { MOST_REPEATS = 3, MIN_ROUNDS = 6, MOST_TIMEOUTS = 2, MOST_ROUNDS = 64 };
 
 /* What became of each arm of the group at hand. */
 struct arm_state {
-    double price_s; /* of its last sample; the plan's estimate before */
+    double price_s; /* of its last sample; before, the plan's estimate, by the pace */
     unsigned timeouts;
 };
 
@@ -40,15 +40,17 @@ struct group_run {
     struct arm_state *arms;
     uint64_t seed;
     unsigned first_round;
-    double later_s; /* estimate of all groups after this one */
+    double pace;    /* how many times as long as estimated all took before this group */
+    double later_s; /* estimate of all groups after this one, by that pace */
     bool disturbed[MOST_ROUNDS];
 };
 
-static double set_estimate_s(const struct plan_set *set)
+static double set_estimate_s(const struct session *session, const struct plan_set *set)
 {
     double sum = 0;
     for (size_t i = 0; i < set->count; i++)
-        sum += set->arms[i].estimate_s;
+        if (session->missing[set->arms[i].program] == NULL)
+            sum += set->arms[i].estimate_s;
     return sum * set->rounds;
 }
 
@@ -167,7 +169,7 @@ static enum session_end run_group(struct group_run *run, double share_s)
     unsigned round = 0;
     double gone_s = 0;
     for (size_t i = 0; i < set->count; i++)
-        run->arms[i].price_s = set->arms[i].estimate_s;
+        run->arms[i].price_s = set->arms[i].estimate_s * run->pace;
     while (round < set->rounds) {
         const enum session_end end = run_round(run, round, 0);
         if (end != SESSION_DONE)
@@ -202,12 +204,12 @@ enum session_end session_run(struct session *session)
     enum session_end end = SESSION_DONE;
     double all_s = 0, later_s;
     for (size_t i = 0; i < plan->count; i++)
-        all_s += set_estimate_s(&plan->sets[i]);
+        all_s += set_estimate_s(session, &plan->sets[i]);
     later_s = all_s;
     progress_start(&session->progress, all_s);
     for (size_t i = 0; i < plan->count && end == SESSION_DONE; i++) {
         const struct plan_set *set = &plan->sets[i];
-        const double estimate_s = set_estimate_s(set);
+        const double estimate_s = set_estimate_s(session, set);
         /* the prices are rough: what is to come is off as far as what was */
         const double pace = (elapsed_s(session) + PACE_DAMP_S) / (all_s - later_s + PACE_DAMP_S);
         later_s -= estimate_s;
@@ -216,10 +218,11 @@ enum session_end session_run(struct session *session)
                                 .arms = calloc(set->count, sizeof *run.arms),
                                 .seed = seed_of(session, set->group),
                                 .first_round = rounds_before(plan, i),
+                                .pace = pace,
                                 .later_s = later_s * pace};
         if (run.arms == NULL)
             return SESSION_BROKEN;
-        end = run_group(&run, session->budget_s * estimate_s / all_s);
+        end = run_group(&run, all_s > 0 ? session->budget_s * estimate_s / all_s : 0);
         free(run.arms);
     }
     progress_break(&session->progress);

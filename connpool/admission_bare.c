@@ -12,7 +12,6 @@
 #include "internal.h"
 #include "slots.h"
 
-#include <errno.h>
 #include <sched.h>
 
 static uint64_t client_number(struct twin_connpool *pool)

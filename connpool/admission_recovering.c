@@ -33,8 +33,6 @@
 #include "internal.h"
 #include "slots.h"
 
-#include <errno.h>
-
 /* A waiter wakes this often to look for the dead, seldomer the longer it waits: many waiters are
  * long waiters, and one look serves all. It bounds how late a death is noticed. */
 #define FIRST_SLICE_NS 1000000
@@ -122,12 +120,8 @@ static int wait_for_slot(struct twin_connpool *pool, struct client *me, int64_t 
     return found;
 }
 
-/* What the short way through acquire() seldom needs it leaves to these two, at its very end: it has
- * neither their registers nor their stack then. */
-#define AT_THE_END __attribute__((noinline))
-
-AT_THE_END static int take_another(struct twin_connpool *pool, struct client *me,
-                                   int64_t timeout_ns)
+TWINI_SELDOM static int take_another(struct twin_connpool *pool, struct client *me,
+                                     int64_t timeout_ns)
 {
     bool waits;
     int found = scan(pool, me);
@@ -144,7 +138,17 @@ AT_THE_END static int take_another(struct twin_connpool *pool, struct client *me
     return found;
 }
 
-AT_THE_END static int look_how_many(struct connpool_shared *shared, int found)
+TWINI_SELDOM static int take_as_another(struct twin_connpool *pool, int64_t timeout_ns)
+{
+    struct client *me = twini_client_find(pool);
+
+    if (!me)
+        return TWIN_ENOMEM;
+    FAULT("intent_set");
+    return take_another(pool, me, timeout_ns);
+}
+
+TWINI_SELDOM static int look_how_many(struct connpool_shared *shared, int found)
 {
     twini_high_water_update(shared);
     return found;
@@ -161,9 +165,9 @@ static int acquire(struct twin_connpool *pool, int64_t timeout_ns)
     if (is_closed(shared))
         return TWIN_ECLOSED;
     FAULT("before_intent");
-    me = twini_client_claim(pool);
+    me = twini_client_again(pool);
     if (!me)
-        return TWIN_ENOMEM;
+        return take_as_another(pool, timeout_ns);
     FAULT("intent_set");
     /* relaxed: this entry's own note */
     slot = atomic_load_explicit(&me->last_slot, memory_order_relaxed);

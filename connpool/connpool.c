@@ -181,12 +181,8 @@ static void drop_connection(struct twin_connpool *pool, struct connection *conne
     connection->handle = NULL;
 }
 
-/* These two are seldom needed, and then a call more is nothing: out of line, they leave their
- * registers to the short way through acquire and release. */
-#define OUT_OF_LINE __attribute__((noinline))
-
 /* Makes this process's connection for the slot usable. Returns the driver's code. */
-OUT_OF_LINE static int ready_connection(struct twin_connpool *pool, unsigned slot)
+TWINI_SELDOM static int ready_connection(struct twin_connpool *pool, unsigned slot)
 {
     struct connection *connection = &pool->process->connections[slot];
 
@@ -202,7 +198,7 @@ OUT_OF_LINE static int ready_connection(struct twin_connpool *pool, unsigned slo
 /* Brings the connection back to its first state for the next holder. Before that it claims the
  * release: raising the epoch makes the lease stale, so that of two threads that release the same
  * lease only one touches the connection. */
-OUT_OF_LINE static int reset_connection(struct twin_connpool *pool, unsigned index, uint64_t *word)
+TWINI_SELDOM static int reset_connection(struct twin_connpool *pool, unsigned index, uint64_t *word)
 {
     struct connection *connection = &pool->process->connections[index];
     uint64_t claimed = word_make(word_epoch(*word) + 1, word_client(*word));
@@ -267,8 +263,9 @@ static int get_lease(struct twin_connpool *pool, struct twin_lease *lease, int64
         return index;
     slot = &pool->shared->slots[index];
     lease->acquired_ns = twini_coarse_ns();
-    /* relaxed, both: for pictures only; written by this thread's own compare-and-swap */
+    /* relaxed: for pictures only */
     atomic_store_explicit(&slot->since_ns, lease->acquired_ns, memory_order_relaxed);
+    /* relaxed: written by this thread's own compare-and-swap */
     word = atomic_load_explicit(&slot->word, memory_order_relaxed);
     if (!pool->process->connections[index].handle || pool->ping_idle_ns) {
         lease->driver_code = ready_connection(pool, (unsigned)index);

@@ -132,6 +132,10 @@ struct admission {
 
 extern const struct admission twini_admission_recovering, twini_admission_bare;
 
+/* What the short way through acquire and release seldom needs is out of line, and at its end where
+ * that can be: so it leaves its registers to the short way. */
+#define TWINI_SELDOM __attribute__((noinline))
+
 /* ---- small steps of the fast path, here so that they are compiled into it ---------------------
  */
 
@@ -186,7 +190,7 @@ static inline uint64_t twini_identity(struct twin_connpool *pool)
 /* Which process holds by this word: all of its identity, or the pid alone. */
 static inline uint64_t twini_holder(const struct twin_connpool *pool, uint64_t word)
 {
-    /* relaxed: of a lease that is alive the owner does not change */
+    /* relaxed: of a lease that is alive the owner does not change; of another it is for pictures */
     return pool->admission->has_entries
                ? atomic_load_explicit(&twini_client_of(pool, word)->owner, memory_order_relaxed)
                : word_client(word);
@@ -238,13 +242,15 @@ static inline bool twini_client_declare(struct client *client, uint64_t self)
     return true;
 }
 
-/* As twini_client_find(), which it seldom needs. */
-static inline struct client *twini_client_claim(struct twin_connpool *pool)
+/* As twini_client_find(), but only where this thread found one last; NULL is no answer. */
+static inline struct client *twini_client_again(struct twin_connpool *pool)
 {
     unsigned hint = twini_client_hint;
     struct client *client = &pool->clients[hint < pool->shared->clients ? hint : 0];
+    /* relaxed: as in twini_identity() */
+    uint64_t self = atomic_load_explicit(&pool->process->identity, memory_order_relaxed);
 
-    return twini_client_declare(client, twini_identity(pool)) ? client : twini_client_find(pool);
+    return self && twini_client_declare(client, self) ? client : NULL;
 }
 
 /* reaper.c */

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <twinpool/pool.h>
 
-enum { N = 1000000, BACKEND = TWIN_PROC };
+enum { N = 1000000 };
 static int64_t items[N], results[N];
 static struct twin_future *futures[N];
 static double began;
@@ -32,18 +32,18 @@ int main(void)
     struct twin_map map = {square, .items = items, .results = results, .count = N};
     struct twin_call call = {square, .item_size = sizeof *items, .result_size = sizeof *results};
     struct twin_executor *executor;
-    if (twin_executor_open(&executor, &(struct twin_pool_options){.backend = BACKEND}) != 0)
+    if (twin_executor_open(&executor, &(struct twin_pool_options){.backend = TWIN_PROC}) != 0)
         return 1;
     map.item_size = map.result_size = sizeof(int64_t);
     for (int64_t i = 0; i < N; i++)
         items[i] = i;
     began = omp_get_wtime();
-    int bad = tell("loop", twin_sequential_map(&map, NULL));
+    int error = 0, bad = tell("loop", twin_sequential_map(&map, NULL));
     bad |= tell("map", twin_pool_map(twin_executor_pool(executor), &map));
-    for (size_t i = 0; i < N; bad |= twin_executor_submit(executor, &call, &futures[i++]))
+    for (size_t i = 0; i < N; error |= twin_executor_submit(executor, &call, &futures[i++]))
         call.item = &items[i];
     for (size_t i = 0; i < N; twin_future_release(futures[i++]))
-        bad |= twin_future_result(futures[i], &results[i], -1);
-    bad |= tell("executor", bad);
+        error |= twin_future_result(futures[i], &results[i], -1);
+    bad |= tell("executor", error);
     return twin_executor_close(executor) || bad;
 }
