@@ -188,6 +188,8 @@ static const struct {
       .grain = COARSE}},
     {"calls that meet", {TWO, .calls = 2, NAP, .spins = true, .meet = 1}},
     {"calls that meet in a run", {THREE, NAP, .meet = 2, .grain = COARSE}},
+    {"calls that meet in a run beside a spinner",
+     {THREE, NAP, .spins = true, .meet = 2, .grain = COARSE}},
 };
 
 Test(call_model, no_interleaving_loses_anything, .timeout = 300)

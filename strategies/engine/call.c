@@ -60,14 +60,15 @@ static void tell_of_run(struct twini_worker *me, bool is_long)
         atomic_fetch_and_explicit(bits, ~bit, memory_order_release);
 }
 
-/* Long runs only behind a long queue: 2 for each worker that is awake should be left. None at all while
- * somebody spins, or sleeps though there is a CPU for him. */
+/* Long runs only behind a long queue: 2 for each worker that has a CPU should be left; the others look into
+ * runs, too. None at all while somebody sleeps though there is a CPU for him. (Who spins needs none left: he
+ * sees that tail moves; and behind a long queue he spins in name only, without a CPU.) */
 static uint64_t run_length(const struct twini_shared *shared, uint64_t waiting, uint64_t parked)
 {
     /* relaxed: advice */
     uint64_t awake = atomic_load_explicit(&shared->wanted, memory_order_relaxed) - parked;
-    uint64_t length = waiting / (2 * awake + 1);
-    if (length <= 1 || (parked && awake < shared->cpus) || twini_any_spinner(shared))
+    uint64_t length = waiting / (2 * (awake < shared->cpus ? awake : shared->cpus) + 1);
+    if (length <= 1 || (parked && awake < shared->cpus))
         return 1;
     return length < TWINI_MOST_RUN ? length : TWINI_MOST_RUN;
 }

@@ -178,17 +178,10 @@ static bool step_length(const struct call_model *model, const struct call_state 
                         struct worker *me, unsigned way)
 {
     bool is_long = me->victim - me->first >= 2, early = model->variant == CLAIM_BEFORE_PUBLISH;
-    bool spinner = me->at == W_LENGTH_SPINNER && state->spinner;
-    if (way == 1 && (!is_long || spinner))
+    if (way == 1 && !is_long)
         return false;
-    if (me->at == W_LENGTH_PARKED)
-        me->tells = way == 1 && state->parked;
-    if (way == 1 && me->at == W_LENGTH_PARKED && model->spins) {
-        me->at = W_LENGTH_SPINNER;
-        return true;
-    }
+    me->tells = way == 1 && state->parked;
     me->last = (uint8_t)(me->first + 1 + way);
-    me->tells &= way == 1;
     me->at = early ? W_CLAIM_HEAD : W_PUBLISH_FIRST;
     return true;
 }
@@ -241,7 +234,6 @@ bool step_claim(const struct call_model *model, struct call_state *state, unsign
             me->at = W_TELL;
         return true;
     case W_LENGTH_PARKED:
-    case W_LENGTH_SPINNER:
         return step_length(model, state, me, way);
     case W_PUBLISH_FIRST:
     case W_PUBLISH_END:

@@ -108,7 +108,6 @@ enum worker_at {
     W_RUN_HEAD,
     W_RUN_TAIL,
     W_LENGTH_PARKED,
-    W_LENGTH_SPINNER,
     W_PUBLISH_FIRST,
     W_PUBLISH_END,
     W_TELL,

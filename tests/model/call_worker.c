@@ -149,7 +149,6 @@ static bool is_merged(const struct call_model *model, const struct call_state *s
         return !model->sleeps || model->grain == COARSE;
     case W_NEXT:
     case W_RUN_HEAD:
-    case W_LENGTH_SPINNER:
     case W_PUBLISH_FIRST:
     case W_CLAIM_HEAD:
         return model->grain == COARSE;
@@ -185,7 +184,7 @@ bool step_worker(const struct call_model *model, struct call_state *state, unsig
         return false;
     bool has_ways = me->at == W_IDLE || me->at == W_SPIN || me->at == W_PROMISE || me->at == W_NAP;
     do {
-        has_ways = has_ways || me->at == W_LENGTH_PARKED || me->at == W_LENGTH_SPINNER;
+        has_ways = has_ways || me->at == W_LENGTH_PARKED;
         if (!step_once(model, state, number, way, violation))
             return false;
     } while (is_merged(model, state, number));
