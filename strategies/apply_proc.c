@@ -22,7 +22,9 @@ bool twini_call_work(struct twini_worker *me)
     for (uint32_t line; !me->leaves && (line = twini_call_claim(me)) != TWINI_NO_LINE;
          worked = true) {
         struct twini_call *call = &me->shared->calls[line];
-        call->code = call->task(twini_call_result(call), twini_call_item(call), call->context);
+        int code = call->task(twini_call_result(call), twini_call_item(call), call->context);
+        twini_worker_end_copy(me);
+        call->code = code;
         twini_count(&me->block->tasks, 1);
         TWINI_FAULT("returned");
         me->leaves = !twini_call_finish(me, line); /* publishes the outcome */

@@ -42,6 +42,7 @@ static bool run_chunk(struct twini_worker *me, struct twini_map_slot *slot, stru
     }
     int code = twini_plan_run(&slot->map, (void *)slot->map.context, first, items, &me->block->item,
                               &failed);
+    twini_worker_end_copy(me);
     twini_count(&me->block->chunks, 1);
     if (code != 0 && failed < own->failed_index) {
         own->failed_index = failed; /* published when the range goes IDLE */

@@ -149,6 +149,72 @@ Test(hygiene_hostile, a_forked_child_closes_while_the_parents_threads_wait,
     succeeds(twin_pool_close(pool));
 }
 
+/* ---- children of a task ---------------------------------------------------------------------------- */
+
+/* Its child comes back from it, a moment later. */
+static int fork_and_return(void *result, const void *item, void *context)
+{
+    atomic_int *runs = context;
+    int32_t number = *(const int32_t *)item;
+    if (number % 16 == 0 && fork() == 0)
+        usleep(1000);
+    else
+        atomic_fetch_add(&runs[number], 1);
+    *(int64_t *)result = number;
+    return 0;
+}
+
+static void fork_in_calls(struct twin_pool *pool, atomic_int *runs)
+{
+    struct twin_future *futures[CALLS];
+    for (int32_t i = 0; i < CALLS; i++) {
+        struct twin_call call = square_call(&i);
+        call.task = fork_and_return;
+        call.context = runs;
+        futures[i] = submit_call(pool, &call);
+    }
+    for (int32_t i = 0; i < CALLS; i++) {
+        int64_t result = -1;
+        succeeds(twin_future_result(futures[i], &result, -1));
+        cr_assert_eq(result, i);
+        cr_assert_eq(runs[i], 1, "call %d ran %d times", (int)i, runs[i]);
+        twin_future_release(futures[i]);
+    }
+}
+
+/* Each item is a chunk, after which a child ends. */
+static void fork_in_a_map(struct twin_pool *pool, atomic_int *runs)
+{
+    int32_t items[CALLS];
+    int64_t results[CALLS];
+    for (int32_t i = 0; i < CALLS; i++)
+        items[i] = i;
+    struct twin_map map = {.task = fork_and_return,
+                           .context = runs,
+                           .items = items,
+                           .item_size = sizeof *items,
+                           .results = results,
+                           .result_size = sizeof *results,
+                           .count = CALLS,
+                           .chunk = 1};
+    succeeds(twin_pool_map(pool, &map));
+    for (int32_t i = 0; i < CALLS; i++) {
+        cr_assert_eq(results[i], i);
+        cr_assert_eq(runs[i], 2, "item %d ran %d times", (int)i, runs[i] - 1);
+    }
+}
+
+/* It would be a second one of the same number. */
+Test(hygiene_hostile, the_child_of_a_task_is_no_worker, .timeout = WATCHDOG_SECONDS)
+{
+    atomic_int *runs = shared_pages(CALLS * sizeof *runs);
+    struct twin_pool *pool = open_pool(&arm_proc, WORKERS);
+    fork_in_calls(pool, runs);
+    fork_in_a_map(pool, runs);
+    succeeds(twin_pool_close(pool));
+    assert_no_child();
+}
+
 /* ---- stopped ------------------------------------------------------------------------------------- */
 
 Test(hygiene_hostile, a_pool_whose_supervisor_is_stopped_can_be_closed, .timeout = WATCHDOG_SECONDS)

@@ -189,11 +189,13 @@ int twini_worker_main(struct twini_shared *shared, unsigned number)
                               .block = &shared->worker[number],
                               .number = number,
                               .is_new = true,
-                              .home = -1};
+                              .home = -1,
+                              .fork_epoch = twini_fork_epoch};
     twini_inside_task = true;
     TWINI_FAULT("starting");
     if (shared->initializer) {
         int code = shared->initializer(shared->initializer_arg);
+        twini_worker_end_copy(&me);
         if (code != 0) {
             /* order: release; pairs with acquire in the supervisor */
             atomic_store_explicit(&me.block->state, TWINI_GIVEN_UP, memory_order_release);

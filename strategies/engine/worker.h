@@ -3,6 +3,10 @@
 #define TWINI_WORKER_H
 
 #include "engine/shared.h"
+#include "strategy.h"
+
+#include <stdlib.h>
+#include <unistd.h>
 
 /* What a waiting worker watches: changes whenever there may be something to do. */
 struct twini_view {
@@ -26,6 +30,7 @@ struct twini_worker {
     bool lingers;                   /* the caller spun for the call that it ran last: call.c */
     bool ran_map;                   /* what it ran last was of a map: home.c */
     int home;                       /* the CPU on which it sleeps; -1: none yet */
+    unsigned long fork_epoch;       /* twini_fork_epoch when it began */
     struct twini_call_word running; /* of the call that it runs */
     struct twini_view seen;
 };
@@ -42,6 +47,13 @@ static inline bool twini_worker_must_leave(struct twini_worker *me)
     if (me->number >= atomic_load_explicit(&me->shared->wanted, memory_order_relaxed))
         me->leaves = true;
     return me->leaves;
+}
+
+/* Caller's code has returned: it may have forked, and this be the child, which is nobody's worker. */
+static inline void twini_worker_end_copy(const struct twini_worker *me)
+{
+    if (me->fork_epoch != twini_fork_epoch)
+        _exit(EXIT_SUCCESS);
 }
 
 /* A counter of which the worker is the only writer. */

@@ -77,8 +77,8 @@ enum twin_bind { TWIN_BIND_NONE, TWIN_BIND_SPREAD, TWIN_BIND_PACKED };
 
 /* Computes one item. result has result_size bytes, item is read only, context is the call's own.
  * Returns 0, or a code of its own (not a twin_error) that reaches the caller as
- * twin_failure.task_code. Under proc it runs in another process: globals that it writes are lost.
- */
+ * twin_failure.task_code. Under proc it runs in another process: globals that it writes are lost. It
+ * may fork() there; a child that returns from it is ended then, a map's at the end of its chunk. */
 typedef int twin_task(void *result, const void *item, void *context);
 
 /* Computes count consecutive items: results[i] from items[i]. Returns as twin_task does; a failing
