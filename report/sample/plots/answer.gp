@@ -17,22 +17,22 @@ set yrange [-1.3:8.7]
 set key outside right center
 set rmargin 26
 set lmargin 18
-set arrow from 0.960472,0.02 to 0.960472,0.34 nohead linecolor '#888888' linewidth 1.5
-set label "parallel for" at 0.960472,-0.28 center font ',10' textcolor '#555555'
-set arrow from 342.526,0.02 to 342.526,0.34 nohead linecolor '#888888' linewidth 1.5
-set label "task" at 342.526,-0.28 center font ',10' textcolor '#555555'
-set arrow from 1659.94,0.02 to 1659.94,0.34 nohead linecolor '#888888' linewidth 1.5
-set label "task+wait" at 1659.94,-0.62 center font ',10' textcolor '#555555'
-set arrow from 632.607,0.02 to 632.607,0.34 nohead linecolor '#888888' linewidth 1.5
-set label "spin trip" at 632.607,-0.96 center font ',10' textcolor '#555555'
-set arrow from 24067.7,0.02 to 24067.7,0.34 nohead linecolor '#888888' linewidth 1.5
-set label "semaphore trip" at 24067.7,-0.28 center font ',10' textcolor '#555555'
-set arrow from 89382.4,0.02 to 89382.4,0.34 nohead linecolor '#888888' linewidth 1.5
-set label "thread" at 89382.4,-0.62 center font ',10' textcolor '#555555'
-set arrow from 1.09372e+06,0.02 to 1.09372e+06,0.34 nohead linecolor '#888888' linewidth 1.5
-set label "fork" at 1.09372e+06,-0.28 center font ',10' textcolor '#555555'
-set arrow from 1.26435,0.5 to 1.26435,8.5 nohead linecolor '#000000' linewidth 1.5 dashtype 2
-set label "sequential loop" at 1.26435,8.45 left offset 0.5,0 font ',11'
+set arrow from 0.726798,0.02 to 0.726798,0.34 nohead linecolor '#888888' linewidth 1.5
+set label "parallel for" at 0.726798,-0.28 center font ',10' textcolor '#555555'
+set arrow from 240.617,0.02 to 240.617,0.34 nohead linecolor '#888888' linewidth 1.5
+set label "task" at 240.617,-0.28 center font ',10' textcolor '#555555'
+set arrow from 1599.49,0.02 to 1599.49,0.34 nohead linecolor '#888888' linewidth 1.5
+set label "task+wait" at 1599.49,-0.62 center font ',10' textcolor '#555555'
+set arrow from 622.731,0.02 to 622.731,0.34 nohead linecolor '#888888' linewidth 1.5
+set label "spin trip" at 622.731,-0.96 center font ',10' textcolor '#555555'
+set arrow from 22448.2,0.02 to 22448.2,0.34 nohead linecolor '#888888' linewidth 1.5
+set label "semaphore trip" at 22448.2,-0.28 center font ',10' textcolor '#555555'
+set arrow from 79282.5,0.02 to 79282.5,0.34 nohead linecolor '#888888' linewidth 1.5
+set label "thread" at 79282.5,-0.62 center font ',10' textcolor '#555555'
+set arrow from 933841,0.02 to 933841,0.34 nohead linecolor '#888888' linewidth 1.5
+set label "fork" at 933841,-0.28 center font ',10' textcolor '#555555'
+set arrow from 1.21347,0.5 to 1.21347,8.5 nohead linecolor '#000000' linewidth 1.5 dashtype 2
+set label "sequential loop" at 1.21347,8.45 left offset 0.5,0 font ',11'
 plot 'answer.dat' index 0 using 1:2:3:(0) with vectors nohead linecolor '#aaaaaa' linewidth 2 notitle, \
  'answer.dat' index 1 with points pointsize 1.7 linewidth 2 linecolor '#0072B2' pointtype 7 title 'processes', \
  'answer.dat' index 2 with points pointsize 1.7 linewidth 2 linecolor '#0072B2' pointtype 8 notitle, \
