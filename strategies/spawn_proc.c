@@ -14,6 +14,7 @@
  * "Alive" counts processes started and not yet waited for: a zombie holds its pid.
  *
  * Source: fork(2), waitpid(2), prctl(2); the textbook's Process(target=...).start(), .join(). */
+#include "engine/exit_guard.h"
 #include "engine/plan.h"
 #include "engine/spawn.h"
 
@@ -51,15 +52,6 @@ static struct place *place_of(const struct spawn *spawn, size_t number)
 
 /* ---- one child ----------------------------------------------------------- */
 
-/* A task that calls exit() ends its own process and nothing else: registered last, this runs first,
- * so the handlers that the program registered do not run in the child. */
-static _Noreturn void leave(int status, void *unused)
-{
-    (void)unused;
-    (void)fflush(stdout);
-    _exit(status);
-}
-
 static _Noreturn void live(const struct spawn *spawn, size_t item, struct place *place)
 {
     size_t failed;
@@ -69,7 +61,7 @@ static _Noreturn void live(const struct spawn *spawn, size_t item, struct place 
     twini_inside_task = true;
     place->code = twini_plan_run(&one, (void *)one.context, 0, 1, NULL, &failed);
     place->ended = true; /* the end of the process orders this for the parent */
-    leave(0, NULL);
+    twini_leave(0);
 }
 
 /* Starts child number i of the batch. 0 or TWIN_ESYSTEM. */
@@ -85,9 +77,9 @@ static int start_child(const struct spawn *spawn, size_t item, size_t i)
         return TWIN_ESYSTEM;
     }
     if (spawn->pids[i] == 0) {
-        if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != spawn->parent ||
-            on_exit(leave, NULL) != 0)
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != spawn->parent)
             _exit(1);
+        twini_exit_is_leave();
         live(spawn, item, place);
     }
     spawn->report->started++;
@@ -161,11 +153,15 @@ int twini_spawn_proc(const struct twin_spawn_options *options, const struct twin
     spawn.pids = malloc(batch * sizeof *spawn.pids);
     spawn.places = mmap(NULL, spawn.places_bytes, PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    int error = !spawn.pids || spawn.places == MAP_FAILED ? TWIN_ENOMEM : 0;
+    struct twini_exit_guard guard;
+    bool is_guarded = twini_exit_guard(&guard);
+    int error = !spawn.pids || spawn.places == MAP_FAILED || !is_guarded ? TWIN_ENOMEM : 0;
     for (size_t first = 0; first < map->count && !error; first += batch) {
         size_t rest = map->count - first;
         error = run_batch(&spawn, first, rest < batch ? rest : batch);
     }
+    if (is_guarded)
+        twini_exit_unguard(&guard);
     if (spawn.places != MAP_FAILED)
         (void)munmap(spawn.places, spawn.places_bytes); /* cannot fail: the mapping is ours */
     free(spawn.pids);

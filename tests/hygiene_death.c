@@ -238,6 +238,50 @@ Test(hygiene_death, a_stream_ends_when_the_supervisor_is_gone, .timeout = WATCHD
     succeeds(twin_pool_close(pool));
 }
 
+/* ---- many at once -------------------------------------------------------------------------------- */
+
+enum { MANY = 32 };
+
+static int wait_while_set(void *flag)
+{
+    while (atomic_load((atomic_int *)flag))
+        nap();
+    return 0;
+}
+
+/* Whom the supervisor has forked. */
+static void kill_all_but_the_supervisor(void)
+{
+    pid_t family[MANY + 2];
+    size_t count = descendants(family, MANY + 2);
+    cr_assert_geq(count, MANY + 1);
+    for (size_t i = 1; i < count; i++)
+        (void)kill(family[i], SIGKILL); /* the standby may be one of them, or not be there yet */
+}
+
+/* That is no failing initializer, of which a few in a row make a pool give up. */
+Test(hygiene_death, many_that_are_killed_on_their_way_are_replaced, .timeout = WATCHDOG_SECONDS)
+{
+    atomic_int *is_slow = shared_pages(sizeof *is_slow);
+    struct twin_pool *pool = open_pool_with(&arm_proc, &(struct twin_pool_options){
+                                                           .workers = MANY,
+                                                           .initializer = wait_while_set,
+                                                           .initializer_arg = is_slow,
+                                                       });
+    atomic_store(is_slow, 1);
+    for (uint64_t deaths = MANY; deaths <= 2 * MANY; deaths += MANY) {
+        kill_all_but_the_supervisor();
+        while (stats_of(pool).restarts < deaths)
+            nap();
+    }
+    atomic_store(is_slow, 0);
+    while (stats_of(pool).workers < MANY)
+        nap();
+    square_chunks_of_3(pool);
+    succeeds(twin_pool_close(pool));
+    assert_no_child();
+}
+
 Test(hygiene_death, a_worker_that_was_stopped_does_not_hold_up_close, .timeout = WATCHDOG_SECONDS)
 {
     pid_t family[FAMILY + 2];

@@ -149,6 +149,50 @@ Test(hygiene_hostile, a_forked_child_closes_while_the_parents_threads_wait,
     succeeds(twin_pool_close(pool));
 }
 
+/* ---- the C library's locks -------------------------------------------------------------------------- */
+
+extern int __cxa_atexit(void (*handler)(void *), void *arg, void *key);
+extern void __cxa_finalize(void *key);
+
+static void do_nothing(void *unused)
+{
+    (void)unused;
+}
+
+/* As a program that loads and unloads plug-ins does. */
+static void *register_exit_handlers(void *is_over)
+{
+    char key;
+    while (!atomic_load((atomic_int *)is_over)) {
+        for (int i = 0; i < 100; i++)
+            cr_assert_eq(__cxa_atexit(do_nothing, NULL, &key), 0);
+        __cxa_finalize(&key);
+    }
+    return NULL;
+}
+
+/* Who is forked meanwhile can register none: nobody there gives the lock back. */
+Test(hygiene_hostile, opens_while_other_threads_register_exit_handlers, .timeout = WATCHDOG_SECONDS)
+{
+    atomic_int is_over = 0;
+    pthread_t threads[2];
+    int32_t items[20];
+    int64_t results[20];
+    struct twin_map map = square_map(count_up(items, 20), results, 20);
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(pthread_create(&threads[i], NULL, register_exit_handlers, &is_over), 0);
+    for (int i = 0; i < 50; i++) {
+        struct twin_pool *pool = open_pool(&arm_proc, WORKERS);
+        square_chunks_of_3(pool);
+        succeeds(twin_pool_close(pool));
+        succeeds(twin_spawn_map(NULL, &map, NULL));
+        assert_squares(results, items, 20);
+    }
+    atomic_store(&is_over, 1);
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(pthread_join(threads[i], NULL), 0);
+}
+
 /* ---- children of a task ---------------------------------------------------------------------------- */
 
 /* Its child comes back from it, a moment later. */

@@ -1,6 +1,7 @@
 /* process_carrier.c: workers that are processes: the caller's side. He forks the supervisor, who
  * forks the workers; wakes it by an event; knows by a pidfd when it is gone, whoever has reaped it.
  * Source: pidfd_open(2), eventfd(2). */
+#include "engine/exit_guard.h"
 #include "engine/proc_runtime.h"
 #include "engine/supervisor.h"
 
@@ -38,13 +39,20 @@ static int start(struct twini_proc *proc)
     if (__fpending(stdout) > 0) /* or the workers would write it again */
         (void)fflush(stdout);   /* its error is the user's to see */
     twini_omp_rest();
+    struct twini_exit_guard guard;
+    errno = ENOMEM;
+    if (!twini_exit_guard(&guard))
+        goto fail;
     sigset_t all;
     sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &me.caller_mask); /* no handler runs in the child */
     pid_t pid = fork();
     if (pid == 0)
         twini_supervise(&me);
-    (void)pthread_sigmask(SIG_SETMASK, &me.caller_mask, NULL); /* which leaves errno alone */
+    saved_errno = errno;
+    (void)pthread_sigmask(SIG_SETMASK, &me.caller_mask, NULL);
+    twini_exit_unguard(&guard);
+    errno = saved_errno;
     if (pid < 0)
         goto fail;
     proc->supervisor = pid;

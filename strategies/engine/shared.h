@@ -168,6 +168,7 @@ struct twini_worker_block {
     _Atomic uint32_t restarts, stopped, recycled;
     /* the supervisor's own; here, because its private pages are copied at each fork */
     uint8_t cause;
+    uint32_t born_after; /* so many failed starts */
 };
 
 /* ---- the whole ----------------------------------------------------------- */

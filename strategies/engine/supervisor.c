@@ -48,6 +48,7 @@ struct supervisor {
     struct twini_shared *shared;
     unsigned alive;
     unsigned failed_starts, failed_forks; /* in a row; a start that was killed counts a part */
+    uint32_t ever_failed;                 /* starts; of those at the same time one */
     uint32_t good_starts;                 /* when a worker was buried last */
     unsigned restarts_left;               /* of the burst, at last_ns */
     int64_t last_ns;
@@ -84,6 +85,7 @@ static int start_worker(struct supervisor *me, unsigned number)
     twini_doorbell_init(&block->bell); /* a killed sleeper leaves its semaphore in no good state */
     /* relaxed: seen by the child through fork or ring, by others when it says that it works */
     atomic_store_explicit(&block->state, TWINI_STARTING, memory_order_relaxed);
+    block->born_after = me->ever_failed;
     pid_t pid = make_process(me, number);
     if (pid < 0) {
         int error = errno;
@@ -194,15 +196,20 @@ static void forget_sleeper(struct twini_shared *shared, unsigned number)
 }
 
 /* Whether workers can be had at all: not where they die on their way again and again. SIGKILL is rather
- * somebody's will than the initializer's fault, so more of those are borne. */
-static void count_start(struct supervisor *me, bool went_well, int status)
+ * somebody's will than the initializer's fault, so more of those are borne. Who was born before the last
+ * failure says nothing new: many may be killed at once. */
+static void count_start(struct supervisor *me, const struct twini_worker_block *block, int state,
+                        int status)
 {
+    bool went_well = state != TWINI_STARTING;
     uint32_t good =
         atomic_load_explicit(&me->shared->good_starts, memory_order_relaxed); /* a counter */
     if (went_well || good != me->good_starts)
         me->failed_starts = 0;
-    if (!went_well)
+    if (!went_well && block->born_after == me->ever_failed) {
+        me->ever_failed++;
         me->failed_starts += WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? 1 : KILLED_STARTS;
+    }
     me->good_starts = good;
 }
 
@@ -229,7 +236,7 @@ static void bury(struct supervisor *me, unsigned number, pid_t pid, int status)
     block->cause = state == TWINI_SPENT ? SPENT : was_meant || state == TWINI_LEFT ? STOPPED : DIED;
     if (number >= atomic_load_explicit(&shared->wanted, memory_order_relaxed))
         block->cause = NO_CAUSE; /* one too many: it may be wanted again */
-    count_start(me, state != TWINI_STARTING, status);
+    count_start(me, block, state, status);
     atomic_store_explicit(&block->state,
                           me->failed_starts >= MOST_FAILED_STARTS * KILLED_STARTS ? TWINI_GIVEN_UP
                                                                                   : TWINI_ABSENT,

@@ -1,19 +1,12 @@
 /* worker_process.c: what makes a process of ours: signals, limits, whose death it follows.
- * Source: prctl(2), setrlimit(2), on_exit(3). */
+ * Source: prctl(2), setrlimit(2). */
 #include "engine/worker_process.h"
+#include "engine/exit_guard.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-
-/* A task that calls exit() must not run the caller's atexit handlers: this one runs first. */
-static void leave_at_once(int status, void *unused)
-{
-    (void)unused;
-    (void)fflush(stdout);
-    _exit(status);
-}
 
 /* Handlers of the caller make no sense here; Ctrl-C is the caller's to decide. */
 static void reset_signals(void)
@@ -60,7 +53,7 @@ void twini_follow_supervisor(const struct twini_shared *shared)
 void twini_reset_process(void)
 {
     reset_signals();
-    (void)on_exit(leave_at_once, NULL);
+    twini_exit_is_leave();
 }
 
 void twini_become_worker(const struct twini_supervision *of)

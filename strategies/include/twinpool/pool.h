@@ -18,7 +18,8 @@
  *   Safety    proc: any thread of the process that opened the pool may call. omp: only the thread
  *             that opened it (OpenMP gives each thread a team of its own). A worker may not call:
  *             TWIN_ENESTED. A forked child of the caller may not either: TWIN_EFORKED (after
- *             fork(); _Fork() tells nobody).
+ *             fork(); _Fork() tells nobody). What is known already may be read in both: a failure,
+ *             the index of a block, the outcome of a future that has one.
  *   The library never prints unasked, exits, aborts, installs a signal handler in the caller's process,
  *   waits for children that are not its own, or leaves a thread of its own running there.
  *
@@ -426,7 +427,8 @@ int twin_future_then(struct twin_future *future, twin_callback *call, void *arg)
 /* ---- executor ------------------------------------------------------------ */
 
 /* Opens an executor: a pool whose workers start on demand, one future per submit. Options as for
- * twin_pool_open(); workers is the most that will ever be started. */
+ * twin_pool_open(); workers is the most that will ever be started. proc: it does not wait for one, so where
+ * none can be had (fork, the initializer or a limit fails) it is the calls that get TWIN_EWORKER. */
 int twin_executor_open(struct twin_executor **executor, const struct twin_pool_options *options);
 
 /* Submits one call; starts a worker if none is idle and there are fewer than workers.
@@ -465,7 +467,8 @@ struct twin_pool *twin_executor_pool(struct twin_executor *executor);
  *             0 when the iterator is released.
  * Blocks:     while the source does; and for a place, if max_pending other calls are in flight.
  * Safety:     one thread at a time uses an iterator. The source may use the pool, not the iterator.
- * Returns:    0; EINVAL; ENOMEM; ECLOSED; ENESTED; EFORKED; omp: ENOTSUP on another thread. */
+ * Returns:    0; EINVAL; ENOMEM; ECLOSED; EWORKER no worker is left and none can be had; ENESTED; EFORKED;
+ *             omp: ENOTSUP on another thread. */
 int twin_pool_imap(struct twin_pool *pool, const struct twin_stream *stream,
                    struct twin_iterator **iterator);
 
