@@ -91,8 +91,7 @@ static void fill_apply(struct report *report)
         count++;
     }
     if (count < 2) {
-        places_set(&report->places, "factors_apply", "%s",
-                   "This run measured it in one chapter only.");
+        places_set(&report->places, "factors_apply", "This run measured it in one chapter only.");
         return;
     }
     text_add(&out, "| measured for | calls | each | workers woken for 1000 calls |\n"

@@ -231,16 +231,10 @@ static void fork_in_a_map(struct twin_pool *pool, atomic_int *runs)
 {
     int32_t items[CALLS];
     int64_t results[CALLS];
-    for (int32_t i = 0; i < CALLS; i++)
-        items[i] = i;
-    struct twin_map map = {.task = fork_and_return,
-                           .context = runs,
-                           .items = items,
-                           .item_size = sizeof *items,
-                           .results = results,
-                           .result_size = sizeof *results,
-                           .count = CALLS,
-                           .chunk = 1};
+    struct twin_map map = square_map(count_up(items, CALLS), results, CALLS);
+    map.task = fork_and_return;
+    map.context = runs;
+    map.chunk = 1;
     succeeds(twin_pool_map(pool, &map));
     for (int32_t i = 0; i < CALLS; i++) {
         cr_assert_eq(results[i], i);
