@@ -283,9 +283,9 @@ static void fill_bare_death(struct report *report)
     if (row)
         places_set(
             &report->places, "targets_bare_death",
-            "A bare process that sleeps, killed in the same way by its parent, was waited for "
-            "%s after the kill (median; longest %s), and one that the parent forked next ran "
-            "%s after it (longest %s): so much of the times above is the machine's own.",
+            "As many processes without a pool, one of them killed in the same way and forked anew "
+            "by their parent: it was waited for %s after the kill (median; longest %s), and all "
+            "had met %s after it (longest %s): so much of the times above is the machine's own.",
             bare_death(row, "failed_p50_ns").text, bare_death(row, "failed_max_ns").text,
             bare_death(row, "whole_p50_ns").text, bare_death(row, "whole_max_ns").text);
     else

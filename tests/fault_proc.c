@@ -199,10 +199,11 @@ Test(fault_proc, a_worker_dies_at_each_step, .timeout = 240)
         {"claimed", 1, false, false},       {"returned", 1, false, false},
         {"published", 0, false, false},     {"ringing_caller", 0, false, false},
         {"run_published", 0, false, false}, {"run_claimed", 0, false, false},
-        {"parking", 0, false, false},       {"promising", 0, false, false},
-        {"spinning", 0, false, false},      {"chunk_claimed", 0, true, false},
-        {"chunk_returned", 0, true, false}, {"stolen", 0, false, false},
-        {"landed", 0, false, false},        {"ringing", 1, true, true},
+        {"parked", 0, false, false},        {"parking", 0, false, false},
+        {"promising", 0, false, false},     {"spinning", 0, false, false},
+        {"chunk_claimed", 0, true, false},  {"chunk_returned", 0, true, false},
+        {"stolen", 0, false, false},        {"landed", 0, false, false},
+        {"ringing", 1, true, true},
     };
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         bool fired = false;

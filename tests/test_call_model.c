@@ -237,6 +237,7 @@ Test(call_model, lost_wakes_are_caught, .timeout = 300)
     CATCH(in_vain, NO_RING_AFTER_REPAIR, TWO, .calls = 1, PARK, RETRY, CALLER, .grain = COARSE);
     CATCH(in_vain, LOOK_BEFORE_PARKED, TWO, .calls = 1, PARK);
     CATCH(in_vain, NO_BARRIER, TWO, .calls = 1, PARK);
+    CATCH(in_vain, BARRIER_LOST, TWO, .calls = 1, PARK, .crashes = 1);
     CATCH(in_vain, SPINNER_OUTLIVES, TWO, .calls = 1, PARK, .spins = true, .crashes = 1,
           .grain = COARSE);
     CATCH(in_vain, PASSES_NOTHING_ON, TWO, .calls = 2, NAP, .meet = 1);

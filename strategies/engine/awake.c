@@ -6,7 +6,7 @@
  * sleeper is rung once, and a dead one's bit harms nobody. The submitter fences only when it finds
  * somebody asleep: where nobody is, the first to go to sleep has a barrier executed on the
  * submitter's CPU after it said so (barrier.h). Who comes next need not: whoever was first has yet
- * to look for work, and if he dies, all are rung.
+ * to look for work, and if he dies before the barrier, the supervisor has it executed and rings all.
  *
  * A ring costs as much as a hundred short tasks, so a burst of calls must not ring for each. None is
  * due while somebody is  awake : has promised to look once more, and to clear that word before it
@@ -259,9 +259,14 @@ void twini_park(struct twini_worker *me, bool (*still_idle)(struct twini_worker 
     struct twini_shared *shared = me->shared;
     _Atomic uint64_t *bits = &shared->parked[me->number / 64];
     uint64_t bit = (uint64_t)1 << (me->number % 64);
+    /* relaxed: read when we are dead, and told before the bit is, which is seq_cst */
+    atomic_store_explicit(&me->block->owes_fence, true, memory_order_relaxed);
     /* order: seq_cst; we say that we sleep, then look once more: see the head of the file */
     bool first = atomic_fetch_or_explicit(bits, bit, memory_order_seq_cst) == 0;
+    TWINI_FAULT("parked");
     bool sure = !first || twini_make_submitter_fence(shared);
+    /* order: release; after the barrier */
+    atomic_store_explicit(&me->block->owes_fence, false, memory_order_release);
     /* order: seq_cst; what still_idle() reads is read after it */
     atomic_thread_fence(memory_order_seq_cst);
     /* From here on we may be rung, and be the one that others count on: also when we do not get to

@@ -151,6 +151,9 @@ struct twini_worker_block {
     alignas(TWINI_LINE) struct twini_doorbell bell; /* waiter: the worker alone */
     _Atomic int state;                              /* enum; writers: worker, supervisor */
     _Atomic pid_t pid;                              /* writer: supervisor; 0: none */
+    /* Has said that it sleeps, and may yet have to have the submitter fenced. writer: the worker; after its
+     * death the supervisor, who fences in its stead */
+    _Atomic bool owes_fence;
     /* The positions [run_first, run_end) that the worker has claimed, calls of which may wait yet;
      * and a call that waits again because the worker before was lost with it (1 + line; 0: none).
      * They belong to the number: they stay when the worker dies, until its successor has new ones.

@@ -53,7 +53,8 @@ struct supervisor {
     unsigned restarts_left;               /* of the burst, at last_ns */
     int64_t last_ns;
     struct twini_standby standby;
-    bool starved; /* a worker is missing because fork failed, or must wait: try again soon */
+    bool owes_fence; /* somebody died who did */
+    bool starved;    /* a worker is missing because fork failed, or must wait: try again soon */
 };
 
 /* ---- births -------------------------------------------------------------- */
@@ -188,8 +189,13 @@ static void forget_spinner(struct twini_shared *shared, unsigned number)
 }
 
 /* Nobody is to ring it. Rings that it got already are made up for by those after the repair. */
-static void forget_sleeper(struct twini_shared *shared, unsigned number)
+static void forget_sleeper(struct supervisor *me, unsigned number)
 {
+    struct twini_shared *shared = me->shared;
+    /* relaxed, both: it is dead */
+    me->owes_fence |=
+        atomic_load_explicit(&shared->worker[number].owes_fence, memory_order_relaxed);
+    atomic_store_explicit(&shared->worker[number].owes_fence, false, memory_order_relaxed);
     /* order: seq_cst; as all moves of these bits */
     atomic_fetch_and_explicit(&shared->parked[number / 64], ~((uint64_t)1 << (number % 64)),
                               memory_order_seq_cst);
@@ -218,7 +224,7 @@ static void bury(struct supervisor *me, unsigned number, pid_t pid, int status)
     struct twini_shared *shared = me->shared;
     struct twini_worker_block *block = &shared->worker[number];
     forget_spinner(shared, number);
-    forget_sleeper(shared, number);
+    forget_sleeper(me, number);
     twini_standby_bury(shared, number);
     twini_watch_forget(shared, number);
     TWINI_FAULT("burying");
@@ -277,12 +283,14 @@ static void signal_workers(struct supervisor *me, int number, bool only_stopped)
     }
 }
 
-/* After deaths all workers look for what is to be done again. */
-static void tell_workers(struct twini_shared *shared)
+/* After deaths all workers look for what is to be done again. A barrier only where one was owed: it has to
+ * wait until every other CPU answers, which takes ms where a CPU has been taken away. */
+static void tell_workers(struct supervisor *me)
 {
-    /* a dead one may have been the first to park, and had no barrier executed */
-    (void)twini_make_submitter_fence(shared);
-    twini_ring_all_workers(shared);
+    if (me->owes_fence)
+        (void)twini_make_submitter_fence(me->shared);
+    me->owes_fence = false;
+    twini_ring_all_workers(me->shared);
 }
 
 /* Replacements, or the end of hope. */
@@ -357,7 +365,7 @@ static bool supervise_once(struct supervisor *me, const struct pollfd *signals,
     if (phase != TWINI_WORK)
         twini_standby_dismiss(&me->standby);
     if (phase == TWINI_WORK && after_deaths)
-        tell_workers(shared);
+        tell_workers(me);
     if (phase == TWINI_WORK)
         mend(me);
     return phase == TWINI_WORK || me->alive > 0 || twini_standby_of(&me->standby);

@@ -32,6 +32,7 @@ enum variant {
     FINISH_BY_STORE,      /* DONE is written, not moved to */
     PASSES_NOTHING_ON,    /* who was counted on runs its call without waking the next */
     NO_BARRIER,           /* a sleeper does not have the submitter's stores drained */
+    BARRIER_LOST,         /* nor does the supervisor for one who died before he could */
     STALE_CLAIM,          /* a claim that does not compare the generation */
     RUN_NOT_TOLD_OF,      /* who looks whether to wake somebody looks into no runs */
     RUNG_AND_NO_PROMISE,  /* who was rung, and finds nothing, sleeps as if nobody counted on it */
@@ -76,7 +77,7 @@ static inline bool is_marked(const struct word_state *word)
 enum life { ALIVE, DEAD, BURIED, NEVER };
 
 struct block {
-    uint8_t run_first, run_end, again, current, bell, life;
+    uint8_t run_first, run_end, again, current, bell, life, owes_fence;
 };
 
 /* Who looks whether to ring a worker, and rings: a submitter, a waiting caller, a worker that passes
@@ -205,6 +206,7 @@ enum supervisor_at {
 struct supervisor {
     uint8_t at, number, seen, next; /* next: what it looks at next, or marks */
     uint8_t attempts;               /* seen, attempts: of what it marks */
+    uint8_t owes_fence;             /* somebody who died did */
 };
 
 struct call_state {
@@ -219,7 +221,7 @@ struct call_state {
     /* What no protocol knows: of each call, the attempts that have run (bits), its outcome, whether
      * its owner died, whether it was collected. */
     uint8_t ran[MOST_CALLS], outcome[MOST_CALLS], died[MOST_CALLS], collected[MOST_CALLS];
-    uint8_t unused[7]; /* up to a multiple of 8 */
+    uint8_t unused[4]; /* up to a multiple of 8 */
 };
 _Static_assert(sizeof(struct call_state) % 8 == 0, "fingerprints go by 8 bytes");
 

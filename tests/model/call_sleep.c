@@ -279,17 +279,21 @@ static bool step_promise(const struct call_model *model, struct call_state *stat
     return true;
 }
 
-static void step_parked(const struct call_model *model, struct call_state *state, struct worker *me,
-                        uint8_t bit)
+static void step_parked(const struct call_model *model, struct call_state *state, unsigned number)
 {
+    struct worker *me = &state->workers[number];
+    struct block *block = &state->blocks[number];
+    uint8_t bit = (uint8_t)(1u << number);
     bool first = state->parked == 0;
     if (me->at == W_PARK) {
         state->parked = (uint8_t)(state->parked | bit);
         me->at = W_BARRIER;
-        if (first && model->variant != NO_BARRIER)
+        block->owes_fence = first && model->variant != NO_BARRIER;
+        if (block->owes_fence)
             return;
     } else {
         drain(state);
+        block->owes_fence = 0;
     }
     me->counted_on = 1;
     me->at = model->naps ? W_PROMISE : model->variant == LOOK_BEFORE_PARKED ? W_SLEEP : W_IDLE_TAIL;
@@ -321,7 +325,7 @@ static bool step_park(const struct call_model *model, struct call_state *state, 
     switch (me->at) {
     case W_PARK:
     case W_BARRIER:
-        step_parked(model, state, me, bit);
+        step_parked(model, state, number);
         return true;
     case W_PROMISE:
     case W_PROMISE_TAKE:

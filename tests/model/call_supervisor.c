@@ -113,6 +113,8 @@ static void step_bury(const struct call_model *model, struct call_state *state,
         return;
     case S_UNPARK:
         state->parked = (uint8_t)(state->parked & ~(1u << me->number));
+        me->owes_fence |= state->blocks[me->number].owes_fence && model->variant != BARRIER_LOST;
+        state->blocks[me->number].owes_fence = 0;
         me->at = S_LOOK;
         return;
     case S_LOOK:
@@ -149,7 +151,7 @@ static void begin_ring(const struct call_model *model, struct supervisor *me)
     if (model->variant == NO_RING_AFTER_REPAIR || !(model->sleeps || model->caller_sleeps))
         rest(me);
     else
-        *me = (struct supervisor){.at = S_BARRIER};
+        *me = (struct supervisor){.at = S_BARRIER, .owes_fence = me->owes_fence};
 }
 
 static void step_replace(const struct call_model *model, struct call_state *state)
@@ -178,7 +180,7 @@ static void step_ring_all(const struct call_model *model, struct call_state *sta
     struct supervisor *me = &state->supervisor;
     switch (me->at) {
     case S_BARRIER:
-        if (model->variant != NO_BARRIER)
+        if (me->owes_fence)
             drain(state);
         me->at = model->variant == PROMISE_OUTLIVES ? S_RING : S_RING_AWAKE;
         return;
