@@ -18,6 +18,7 @@ struct scene {
     atomic_int running; /* tasks that sleep in workers */
     atomic_int ready;   /* the family is known */
     bool idle;          /* no task runs; and a worker has died before, so that there is a standby */
+    bool stopped;       /* the family, when the caller is killed */
     pid_t family[FAMILY + 2];
     size_t members, shm;
 };
@@ -72,7 +73,9 @@ static _Noreturn void be_killed(struct scene *scene)
 {
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
-    setpgid(0, 0);
+    if (!scene
+             ->stopped) /* the kernel itself makes stopped processes of a group go on that loses its parent */
+        setpgid(0, 0);
     if (!open_busy(scene))
         _exit(1);
     atomic_store(&scene->ready, 1);
@@ -80,11 +83,14 @@ static _Noreturn void be_killed(struct scene *scene)
         pause();
 }
 
-/* whole_group: as the interrupt key does, the signal reaches the workers too. */
-static void kill_the_caller(int number, bool whole_group, bool idle)
+/* WHOLE_GROUP: as the interrupt key does, the signal reaches the workers too. */
+enum who { CALLER, WHOLE_GROUP, CALLER_OF_THE_STOPPED };
+
+static void kill_the_caller(int number, enum who who, bool idle)
 {
     struct scene *scene = shared_pages(sizeof *scene);
     scene->idle = idle;
+    scene->stopped = who == CALLER_OF_THE_STOPPED;
     cr_assert_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0); /* or init might leave zombies to count */
     pid_t caller = fork();
     cr_assert_geq(caller, 0);
@@ -93,7 +99,9 @@ static void kill_the_caller(int number, bool whole_group, bool idle)
     await_at_least(&scene->ready, 1);
     cr_assert_eq(scene->members, FAMILY + (idle ? 1 : 0), "%zu processes", scene->members);
     cr_assert_eq(scene->shm, 0, "a pool needs nothing in /dev/shm");
-    cr_assert_eq(kill(whole_group ? -caller : caller, number), 0);
+    for (size_t i = 0; i < scene->members && scene->stopped; i++)
+        cr_assert_eq(kill(scene->family[i], SIGSTOP), 0);
+    cr_assert_eq(kill(who == WHOLE_GROUP ? -caller : caller, number), 0);
     for (size_t i = 0; i < scene->members; i++)
         cr_assert(goes_away(scene->family[i]), "process %zu is left, signal %d", i, number);
     while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
@@ -101,19 +109,20 @@ static void kill_the_caller(int number, bool whole_group, bool idle)
     cr_assert_eq(errno, ECHILD);
 }
 
-#define CALLER_GETS(name, number, whole_group)                                                     \
+#define CALLER_GETS(name, number, who)                                                             \
     Test(hygiene_death, caller_gets_##name, .timeout = WATCHDOG_SECONDS)                           \
     {                                                                                              \
-        kill_the_caller(number, whole_group, false);                                               \
-        kill_the_caller(number, whole_group, true);                                                \
+        kill_the_caller(number, who, false);                                                       \
+        kill_the_caller(number, who, true);                                                        \
     }
 
-CALLER_GETS(sigint, SIGINT, false)
-CALLER_GETS(sigterm, SIGTERM, false)
-CALLER_GETS(sigkill, SIGKILL, false)
-CALLER_GETS(the_interrupt_key, SIGINT, true)
-CALLER_GETS(sigterm_for_the_group, SIGTERM, true)
-CALLER_GETS(sigkill_for_the_group, SIGKILL, true)
+CALLER_GETS(sigint, SIGINT, CALLER)
+CALLER_GETS(sigterm, SIGTERM, CALLER)
+CALLER_GETS(sigkill, SIGKILL, CALLER)
+CALLER_GETS(the_interrupt_key, SIGINT, WHOLE_GROUP)
+CALLER_GETS(sigterm_for_the_group, SIGTERM, WHOLE_GROUP)
+CALLER_GETS(sigkill_for_the_group, SIGKILL, WHOLE_GROUP)
+CALLER_GETS(sigkill_while_all_others_are_stopped, SIGKILL, CALLER_OF_THE_STOPPED)
 
 /* ---- the supervisor is killed ------------------------------------------------------------------
  */

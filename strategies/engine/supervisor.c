@@ -9,8 +9,9 @@
  * are repaired; repairs + 1; the caller is rung; the pid is given back; all other sleepers are rung (one
  * who should have rung may be the dead one); the standby (standby.h) takes the number, or a replacement is
  * forked. Nothing is left when anyone is killed: the supervisor watches the caller by pidfd (PR_SET_PDEATHSIG
- * would follow the thread that opened the pool, not the process), workers get SIGKILL when the supervisor
- * goes, whose one thread is its process. Source: pidfd_open(2), waitid(2), prctl(2), signalfd(2). */
+ * follows the thread that opened the pool, not the process: SIGCONT does no harm when that ends, and has a
+ * stopped supervisor look), workers get SIGKILL when the supervisor goes, whose one thread is its process.
+ * Source: pidfd_open(2), waitid(2), prctl(2), signalfd(2). */
 #include "engine/supervisor.h"
 #include "engine/awake.h"
 #include "engine/call.h"
@@ -28,6 +29,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -379,6 +381,7 @@ _Noreturn void twini_supervise(struct twini_supervision *of)
     me->shared->supervisor = getpid();
     twini_inside_task = true; /* nothing of the caller's may be used here */
     twini_reset_process();
+    (void)prctl(PR_SET_PDEATHSIG, SIGCONT); /* may be refused: it matters to the stopped only */
     if (!get_means(me)) {
         me->shared->open_errno = errno;
         /* order: release; as in start_wanted() */
