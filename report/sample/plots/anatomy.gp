@@ -9,8 +9,7 @@ set grid xtics linetype 1 linecolor '#e4e4e4'
 set key top right reverse Left samplen 1.5
 set title "How much of each time do counts x prices explain? (n = 10^7)" font ',15' offset 0,0.6
 set ytics ("map, processes" 15, "map, threads" 14, "map, control" 13, "map_async, processes" 12, "map_async, threads" 11, "executor map, processes" 10, "executor map, threads" 9, "apply_async, processes" 8, "apply_async, threads" 7, "executor submit, processes" 6, "executor submit, threads" 5, "apply, processes" 4, "apply, threads" 3, "spawn, bounded, processes" 2, "spawn, bounded, threads" 1)
-set label '720 % predicted' at 158,7 right front font ',10'
-set label '176 % predicted' at 158,4 right front font ',10'
+set label '568 % predicted' at 158,7 right front font ',10'
 set xlabel 'share of the measured time, %'
 set xrange [0:160]
 set yrange [0.3:15.7]

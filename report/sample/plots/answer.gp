@@ -17,22 +17,22 @@ set yrange [-1.3:8.7]
 set key outside right center
 set rmargin 26
 set lmargin 18
-set arrow from 0.726798,0.02 to 0.726798,0.34 nohead linecolor '#888888' linewidth 1.5
-set label "parallel for" at 0.726798,-0.28 center font ',10' textcolor '#555555'
-set arrow from 240.617,0.02 to 240.617,0.34 nohead linecolor '#888888' linewidth 1.5
-set label "task" at 240.617,-0.28 center font ',10' textcolor '#555555'
-set arrow from 1599.49,0.02 to 1599.49,0.34 nohead linecolor '#888888' linewidth 1.5
-set label "task+wait" at 1599.49,-0.62 center font ',10' textcolor '#555555'
-set arrow from 622.731,0.02 to 622.731,0.34 nohead linecolor '#888888' linewidth 1.5
-set label "spin trip" at 622.731,-0.96 center font ',10' textcolor '#555555'
-set arrow from 22448.2,0.02 to 22448.2,0.34 nohead linecolor '#888888' linewidth 1.5
-set label "semaphore trip" at 22448.2,-0.28 center font ',10' textcolor '#555555'
-set arrow from 79282.5,0.02 to 79282.5,0.34 nohead linecolor '#888888' linewidth 1.5
-set label "thread" at 79282.5,-0.62 center font ',10' textcolor '#555555'
-set arrow from 933841,0.02 to 933841,0.34 nohead linecolor '#888888' linewidth 1.5
-set label "fork" at 933841,-0.28 center font ',10' textcolor '#555555'
-set arrow from 1.21347,0.5 to 1.21347,8.5 nohead linecolor '#000000' linewidth 1.5 dashtype 2
-set label "sequential loop" at 1.21347,8.45 left offset 0.5,0 font ',11'
+set arrow from 0.603134,0.02 to 0.603134,0.34 nohead linecolor '#888888' linewidth 1.5
+set label "parallel for" at 0.603134,-0.28 center font ',10' textcolor '#555555'
+set arrow from 205.256,0.02 to 205.256,0.34 nohead linecolor '#888888' linewidth 1.5
+set label "task" at 205.256,-0.28 center font ',10' textcolor '#555555'
+set arrow from 1498.88,0.02 to 1498.88,0.34 nohead linecolor '#888888' linewidth 1.5
+set label "task+wait" at 1498.88,-0.62 center font ',10' textcolor '#555555'
+set arrow from 599.633,0.02 to 599.633,0.34 nohead linecolor '#888888' linewidth 1.5
+set label "spin trip" at 599.633,-0.96 center font ',10' textcolor '#555555'
+set arrow from 20031.1,0.02 to 20031.1,0.34 nohead linecolor '#888888' linewidth 1.5
+set label "semaphore trip" at 20031.1,-0.28 center font ',10' textcolor '#555555'
+set arrow from 71804.4,0.02 to 71804.4,0.34 nohead linecolor '#888888' linewidth 1.5
+set label "thread" at 71804.4,-0.62 center font ',10' textcolor '#555555'
+set arrow from 885873,0.02 to 885873,0.34 nohead linecolor '#888888' linewidth 1.5
+set label "fork" at 885873,-0.28 center font ',10' textcolor '#555555'
+set arrow from 1.18424,0.5 to 1.18424,8.5 nohead linecolor '#000000' linewidth 1.5 dashtype 2
+set label "sequential loop" at 1.18424,8.45 left offset 0.5,0 font ',11'
 plot 'answer.dat' index 0 using 1:2:3:(0) with vectors nohead linecolor '#aaaaaa' linewidth 2 notitle, \
  'answer.dat' index 1 with points pointsize 1.7 linewidth 2 linecolor '#0072B2' pointtype 7 title 'processes', \
  'answer.dat' index 2 with points pointsize 1.7 linewidth 2 linecolor '#0072B2' pointtype 8 notitle, \

@@ -17,4 +17,4 @@ set lmargin 26
 set rmargin 4
 plot 'timeline.dat' using (($5==0)?$1:1/0):3:1:2:($3-0.36):($3+0.36) with boxxyerror linecolor '#0072B2' fillstyle solid 0.35 border, \
  '' using (($5==1)?$1:1/0):3:1:2:($3-0.36):($3+0.36) with boxxyerror linecolor '#D55E00' fillstyle solid 0.35 border, \
- '' using ($2-$1>0.785128?($1+$2)/2:1/0):3:4 with labels font ',9' textcolor '#000000'
+ '' using ($2-$1>0.756069?($1+$2)/2:1/0):3:4 with labels font ',9' textcolor '#000000'
