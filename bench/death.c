@@ -3,6 +3,7 @@
  * for each other, have met: then the dead one has been replaced. Backend bare does the same without a
  * pool: processes asleep on semaphores, one of them killed, waited for, and forked anew by their parent:
  * until it was waited for, and until all have met. */
+#include <errno.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -12,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -183,7 +185,8 @@ struct bare {
 static void answer(struct bare *bare)
 {
     int64_t result;
-    (void)meet(&result, NULL, &bare->meeting);
+    if (meet(&result, NULL, &bare->meeting) != 0)
+        _exit(EXIT_FAILED);
     sem_post(&bare->met);
 }
 
@@ -191,10 +194,11 @@ static void answer(struct bare *bare)
  * killed. */
 static pid_t fork_bare(struct bare *bare, bool survives)
 {
-    const pid_t pid = fork();
+    const pid_t parent = getpid(), pid = fork();
     if (pid != 0)
         return pid;
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
+        _exit(EXIT_FAILED);
     while (survives)
         if (sem_wait(&bare->calls) == 0)
             answer(bare);
@@ -203,17 +207,30 @@ static pid_t fork_bare(struct bare *bare, bool survives)
         pause();
 }
 
-/* Forks the one who is missing, calls those who live, and sleeps until all have met. Returns his pid, or -1. */
+/* Waits until one more has met. False: he has not come in time. */
+static bool has_met(struct bare *bare)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_REALTIME, &until); /* sem_timedwait() has no other clock */
+    until.tv_sec += 2 * (time_t)(LONGEST_NS / 1000000000);
+    while (sem_timedwait(&bare->met, &until) != 0)
+        if (errno != EINTR)
+            return false;
+    return true;
+}
+
+/* Forks the one who is missing, calls those who live, and sleeps until all have met. Returns his pid, or -1:
+ * he could not be forked, or somebody is lost. */
 static pid_t meet_bare(struct bare *bare)
 {
     const unsigned all = bare->meeting.expected;
     atomic_store_explicit(&bare->meeting.arrived, 0, memory_order_relaxed);
-    const pid_t pid = fork_bare(bare, false);
+    pid_t pid = fork_bare(bare, false);
     for (unsigned i = 1; i < all; i++)
         sem_post(&bare->calls);
     for (unsigned i = 0; i < all && pid > 0; i++)
-        while (sem_wait(&bare->met) != 0)
-            continue;
+        if (!has_met(bare))
+            pid = -1;
     return pid;
 }
 
@@ -243,7 +260,7 @@ static int bare_deaths(size_t count, unsigned workers)
         sum_ns += failed_ns[i];
     }
     if (pid < 0)
-        return life_fail("fork", TWIN_ESYSTEM);
+        return life_fail("a bare process", TWIN_ESYSTEM);
     print_deaths(count, sum_ns);
     return 0;
 }

@@ -125,6 +125,8 @@ static void say(const struct claim *claim, const struct comparison *result, cons
     if (one && other)
         add_difference(&name, other, one);
     places_take(&places, "other", &name);
+    if (one)
+        places_set(&places, "n", "%s", label_count(row_number(one, COLUMN_n)).text);
     places_set(&places, "ratio", "%s", label_ratio(result->ratio).text);
     places_set(&places, "inverse", "%s", label_ratio(1 / result->ratio).text);
     places_set(&places, "one_value", "%s", label_count(one_value).text);

@@ -8,7 +8,7 @@
 
 #include "rows.h"
 
-/* A sentence may hold {{one}}, {{other}} (names of the rows), {{ratio}} (time of one / time of
+/* A sentence may hold {{one}}, {{other}} (names of the rows), {{n}} (of one), {{ratio}} (time of one / time of
  * other), {{inverse}}, {{one_value}}, {{other_value}} and, in a contest, {{best}}. A NULL sentence
  * gets the common one. */
 struct claim {

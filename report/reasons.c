@@ -21,7 +21,7 @@ static const struct row *main_row(const struct report *report, const char *backe
                                              : report_row(report, backend, strategy, report->small);
 }
 
-/* Both at the larger n, or both at the smaller one: their times are compared. */
+/* Both at the larger n, or both at the smaller one: their times or counts are compared. */
 static void main_pair(const struct report *report, const char *backend, const char *one,
                       const char *other, const struct row *pair[2])
 {
@@ -145,8 +145,9 @@ static void add_both_sleeps(struct text *out, const struct row *sync, const stru
 /* C5, "it does not block": then the caller must be free for a good part of the time. */
 static void not_blocking(const struct report *report, const char *backend, struct verdict *verdict)
 {
-    const struct row *async = main_row(report, backend, "apply_async");
-    const struct row *sync = main_row(report, backend, "apply");
+    const struct row *pair[2];
+    main_pair(report, backend, "apply_async", "apply", pair);
+    const struct row *async = pair[0], *sync = pair[1];
 
     if (!async || !row_has_time(async))
         return;
@@ -176,8 +177,9 @@ static void not_blocking(const struct report *report, const char *backend, struc
 /* C6, "less idle time": then somebody must go to sleep less often per call than in apply. */
 static void less_idle(const struct report *report, const char *backend, struct verdict *verdict)
 {
-    const struct row *async = main_row(report, backend, "apply_async");
-    const struct row *sync = main_row(report, backend, "apply");
+    const struct row *pair[2];
+    main_pair(report, backend, "apply_async", "apply", pair);
+    const struct row *async = pair[0], *sync = pair[1];
     double a = async ? sleeps_per_task(async) : NAN, b = sync ? sleeps_per_task(sync) : NAN;
 
     if (!isfinite(a) || !isfinite(b))
@@ -225,7 +227,7 @@ static void fewer_operations(const struct report *report, const char *backend,
     if (!isfinite(a) || !isfinite(b) || result.standing == STANDS_NOT_MEASURED)
         return;
     text_add(&verdict->why,
-             "With the automatic chunk map hands out %s chunks, with a chunk of 1 %s; its "
+             "Map hands out %s chunks with the automatic chunk, and %s with a chunk of 1; its "
              "time is %s of the latter's (%s).",
              label_count(a).text, label_count(b).text, label_number(result.ratio).text,
              standing_name(result.standing));

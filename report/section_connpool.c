@@ -103,7 +103,8 @@ static void add_first_answer(const struct row *row, struct text *out)
     double most = row_metric_max(row, "most_holders"), bound = row_metric(row, "holders_bound");
     double waited = row_metric(row, "waited_count");
 
-    text_add(out, "With %s as workers, %s of them asked for %s connections. ",
+    text_add(out,
+             "With %s as workers, %s of them asked the pool that recovers for %s connections. ",
              backend_name(row_field(row, COLUMN_backend)), label_count(workers_of(row)).text,
              label_count(bound).text);
     if (isfinite(most) && isfinite(bound))
@@ -118,7 +119,7 @@ static void add_first_answer(const struct row *row, struct text *out)
                  label_time(row_metric_max(row, "wait_max_ns")).text);
     double gave_up = row_metric_sum(row, "timed_out_count");
     if (gave_up < 1)
-        text_add(out, "Nobody was turned away: whoever came too many waited for a release.\n");
+        text_add(out, "Nobody was turned away: who found none free waited for a release.\n");
     else if (isfinite(gave_up))
         text_add(out, "%s gave up waiting.\n", label_count(gave_up).text);
 }

@@ -44,7 +44,8 @@ static void add_cells(struct report *report, size_t sentence, bool reason,
         if (!reason)
             ranked[b] = verdict.truth;
         else if (ranked[b] == TRUTH_FAILS && verdict.truth == TRUTH_HOLDS) {
-            text_add(&verdict.why, " That is so, but what it is to explain is not.");
+            text_add(&verdict.why,
+                     " The reason is true, but the ranking that it should explain is not.");
             verdict.truth = TRUTH_FAILS;
         }
         text_add(table, " %s |", truth_name(verdict.truth));

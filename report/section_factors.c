@@ -131,7 +131,8 @@ static const char *fill_factors(struct report *report)
         add_what(report, row, main, &out);
         text_add(&out, " | ");
         if (row_has_time(row))
-            text_add(&out, "%s", label_time(row_per_item(row)).text);
+            text_add(&out, row->outcome == OUTCOME_EXTRAPOLATED ? "about %s (extrapolated)" : "%s",
+                     label_time(row_per_item(row)).text);
         else
             add_limit(&out, row);
         if (row == main)

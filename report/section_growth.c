@@ -126,8 +126,7 @@ static void fill_table(struct report *report, bool workers)
         }
     places_take(&report->places, workers ? "growth_workers_table" : "growth_table", &out);
     places_set(&report->places, workers ? "growth_workers_line" : "growth_line",
-               "Of %zu steps %zu cost at most %.1f times the step before, %zu cost more, %zu are "
-               "open.",
+               "Of %zu steps %zu cost at most %.1f times the step before, %zu cost more, %zu open.",
                tally.met + tally.missed + tally.open, tally.met, STEP_MOST, tally.missed,
                tally.open);
 }

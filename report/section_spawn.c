@@ -35,6 +35,8 @@ static void add_fit(struct text *out, const struct row *row)
         text_add(out, " from %zu prefixes: %s + n x %s, residual %s", row->prefixes,
                  label_time(row->prefix.a).text, label_time(row->prefix.b).text,
                  label_percent(row->prefix.residual).text);
+    else if (row->prefixes == 1)
+        text_add(out, " from one prefix: n x %s", label_time(row->prefix.b).text);
     else
         text_add(out, " from the longest of %zu prefixes: n x %s (no sensible line)", row->prefixes,
                  label_time(row->prefix.b).text);
@@ -116,7 +118,11 @@ static void fill_line(struct report *report)
     const struct row *seq = report_row(report, "seq", "sequential", report->large);
 
     if (proc && seq && isfinite(row_per_item(proc)) && isfinite(row_per_item(seq)))
-        text_add(&out, "A process per number costs %s a number, %s times the square itself. ",
+        text_add(&out,
+                 proc->outcome == OUTCOME_EXTRAPOLATED
+                     ? "A process per number costs about %s a number (extrapolated), %s times the "
+                       "square itself. "
+                     : "A process per number costs %s a number, %s times the square itself. ",
                  label_time(row_per_item(proc)).text,
                  label_number(row_per_item(proc) / row_per_item(seq)).text);
     struct text ends = {0};

@@ -283,9 +283,11 @@ static void fill_bare_death(struct report *report)
     if (row)
         places_set(
             &report->places, "targets_bare_death",
-            "As many processes without a pool, one of them killed in the same way and forked anew "
-            "by their parent: it was waited for %s after the kill (median; longest %s), and all "
-            "had met %s after it (longest %s): so much of the times above is the machine's own.",
+            "What the machine itself takes: as many processes without a pool, one of them killed "
+            "in "
+            "the same way and then, for nobody stands by, forked anew by their parent. It was "
+            "waited "
+            "for %s after the kill (median; longest %s), and all had met %s after it (longest %s).",
             bare_death(row, "failed_p50_ns").text, bare_death(row, "failed_max_ns").text,
             bare_death(row, "whole_p50_ns").text, bare_death(row, "whole_max_ns").text);
     else
@@ -312,13 +314,15 @@ static void fill_first_pages(struct report *report)
     }
     double bytes_of_page = row_number(bare, COLUMN_n) / row_median(bare, COLUMN_n_run);
     double pages = 2 * sizeof(int64_t) * row_number(map, COLUMN_n) / bytes_of_page;
-    double workers = row_number(map, COLUMN_workers);
+    double workers = row_number(map, COLUMN_workers), price_ns = pages * page_ns / workers;
+    bool explains = price_ns >= 0.5 * map->time.median; /* most of it, at least */
     places_set(&report->places, "targets_first_pages",
                "The workers of a first map use %s pages, of items and results, for the first time. "
-               "For each a bare child paid %s; shared by %s workers that alone is %s. The first "
-               "map took %s.",
+               "For each a bare child paid %s: shared by %s workers that would be %s. The first "
+               "map took %s%s.",
                label_count(round(pages)).text, label_time(page_ns).text, label_count(workers).text,
-               label_time(pages * page_ns / workers).text, label_time(map->time.median).text);
+               label_time(price_ns).text, label_time(map->time.median).text,
+               explains ? ", so pages are what it pays for" : "");
 }
 
 static const char *fill_targets(struct report *report)

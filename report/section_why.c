@@ -75,7 +75,7 @@ static double part_of_wakes(const struct report *report, const struct row *row, 
     return wakes * scale * trip / 2;
 }
 
-/* omp: libgomp's own price of a task or a region. Otherwise a call that is awaited is handed over
+/* omp: libgomp's own price of a task or a region; a call outside of a scope, as these are, pays both. Otherwise a call that is awaited is handed over
  * by a spin round trip unless somebody slept, and a claim costs half a sem_wait + sem_post: one
  * atomic. */
 static double part_of_hand(const struct report *report, const struct row *row, double scale)
@@ -86,7 +86,7 @@ static double part_of_hand(const struct report *report, const struct row *row, d
 
     if (is_omp(row)) {
         if (is_strategy(row, "apply"))
-            return tasks * price(report, "bare_task");
+            return tasks * (price(report, "bare_task") + price(report, "bare_region"));
         if (tasks > 0)
             return tasks * price(report, "bare_tasks");
         return is_strategy(row, "map") ? price(report, "bare_region") : 0;
@@ -268,15 +268,19 @@ static void add_difference(const struct report *report, const struct row *one,
 
 static void fill_control(struct report *report)
 {
+    /* at the smaller size, where each strategy ran in full on all three */
+    double n = isfinite(report->small) ? report->small : report->large;
     struct text out = {0};
 
-    text_add(&out,
-             "| strategy | processes - control: what being a process costs | control - threads: "
-             "our protocol against libgomp's |\n|---|---:|---:|\n");
+    text_add(
+        &out,
+        "| strategy, n = %s | processes - control: what being a process costs | control - threads: "
+        "our protocol against libgomp's |\n|---|---:|---:|\n",
+        label_count(n).text);
     for (size_t s = 0; s < STRATEGIES; s++) {
         const struct row *row[3];
         for (size_t b = 0; b < 3; b++)
-            row[b] = report_row(report, report_backends[b], report_strategies[s], report->large);
+            row[b] = report_row(report, report_backends[b], report_strategies[s], n);
         if (!row[2])
             continue;
         text_add(&out, "| %s |", strategy_name(report_strategies[s]));

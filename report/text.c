@@ -141,6 +141,12 @@ static struct label nothing(void)
     return (struct label){"-"};
 }
 
+static double round_to_three(double value)
+{
+    double unit = pow(10, floor(log10(fabs(value))) - 2);
+    return round(value / unit) * unit;
+}
+
 struct label label_number(double value)
 {
     struct label label = nothing();
@@ -152,7 +158,7 @@ struct label label_number(double value)
     if (size > 0 && size < 0.000995)
         snprintf(label.text, sizeof label.text, "%.1e", value);
     else if (size >= 9999.5)
-        return label_count(round(value)); /* 138 000, not 1.38e+05 */
+        return label_count(round_to_three(value)); /* 138 000, not 1.38e+05 */
     else
         snprintf(label.text, sizeof label.text, "%.*f", places, value);
     return label;

@@ -684,8 +684,8 @@ Test(targets, the_pages_of_a_first_map_have_their_price, .timeout = 30)
     cr_assert_eq(render(&maker), 0);
     cr_assert(contains(&maker, "REPORT.md",
                        "use 2000 pages, of items and results, for the first time. For each a bare "
-                       "child paid 7.00 us; shared by 2 workers that alone is 7.00 ms. The first "
-                       "map took 5.00 ms."));
+                       "child paid 7.00 us: shared by 2 workers that would be 7.00 ms. The first "
+                       "map took 5.00 ms, so pages are what it pays for."));
     make_end(&maker);
 }
 
