@@ -173,6 +173,7 @@ static const struct {
     {"time-out and a death", {TWO, .calls = 1, .timeouts = 1, RETRY}},
     {"recycled after each call", {TWO, .calls = 2, .recycles = true, PARK, .grain = COARSE}},
     {"park", {TWO, .calls = 2, PARK}},
+    {"a sleeper dies", {TWO, .calls = 1, PARK, .crashes = 1}},
     {"the caller sleeps", {TWO, .calls = 1, PARK, RETRY, CALLER, .grain = COARSE}},
     {"a napper dies", {TWO, .calls = 1, NAP, .crashes = 1, .grain = COARSE}},
     {"a spinner dies", {TWO, .calls = 1, PARK, .spins = true, .crashes = 1, .grain = COARSE}},
@@ -248,6 +249,8 @@ Test(call_model, lost_wakes_are_caught, .timeout = 300)
     CATCH(in_vain, LOOK_BEFORE_PARKED, TWO, .calls = 1, PARK);
     CATCH(in_vain, NO_BARRIER, TWO, .calls = 1, PARK);
     CATCH(in_vain, BARRIER_LOST, TWO, .calls = 1, PARK, .crashes = 1);
+    CATCH(in_vain, OWES_TOO_LATE, TWO, .calls = 1, PARK, .crashes = 1);
+    CATCH(in_vain, SETTLES_TOO_EARLY, TWO, .calls = 1, PARK, .crashes = 1);
     CATCH(in_vain, SPINNER_OUTLIVES, TWO, .calls = 1, PARK, .spins = true, .crashes = 1,
           .grain = COARSE);
     CATCH(in_vain, PASSES_NOTHING_ON, TWO, .calls = 2, NAP, .meet = 1);

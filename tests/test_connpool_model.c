@@ -70,6 +70,8 @@ struct state {
     uint8_t unused[5];      /* up to a multiple of 8 */
 };
 
+_Static_assert(sizeof(struct state) % 8 == 0, "fingerprints go by 8 bytes");
+
 struct connpool_model {
     enum variant variant;
     unsigned slots, clients;

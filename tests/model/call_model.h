@@ -33,6 +33,8 @@ enum variant {
     PASSES_NOTHING_ON,    /* who was counted on runs its call without waking the next */
     NO_BARRIER,           /* a sleeper does not have the submitter's stores drained */
     BARRIER_LOST,         /* nor does the supervisor for one who died before he could */
+    OWES_TOO_LATE,        /* who says that he sleeps tells only then that he owes a barrier */
+    SETTLES_TOO_EARLY,    /* or no longer tells it before the barrier is made */
     STALE_CLAIM,          /* a claim that does not compare the generation */
     RUN_NOT_TOLD_OF,      /* who looks whether to wake somebody looks into no runs */
     RUNG_AND_NO_PROMISE,  /* who was rung, and finds nothing, sleeps as if nobody counted on it */
@@ -133,8 +135,10 @@ enum worker_at {
     W_SPIN_END,
     W_SPIN_TAIL,
     W_SPIN_REPAIRS,
+    W_OWE,
     W_PARK,
     W_BARRIER,
+    W_SETTLE,
     W_PROMISE,
     W_PROMISE_TAKE,
     W_IDLE_TAIL,
@@ -192,13 +196,13 @@ enum supervisor_at {
     S_AGAIN,
     S_MOVE,
     S_REPAIRS,
-    S_NEW_BELL,
-    S_FORK,
+    S_TARGET,
+    S_RING_CALLER,
     S_BARRIER,
     S_RING_AWAKE,
     S_RING,
-    S_TARGET,
-    S_RING_CALLER,
+    S_NEW_BELL,
+    S_FORK,
     S_MARK,
     S_KILL_LOOK,
     S_KILL

@@ -154,7 +154,9 @@ void drain(struct call_state *state)
 
 static void park(const struct call_model *model, struct worker *me)
 {
-    me->at = model->variant == LOOK_BEFORE_PARKED ? W_IDLE_TAIL : W_PARK;
+    me->at = model->variant == LOOK_BEFORE_PARKED ? W_IDLE_TAIL
+             : model->variant == OWES_TOO_LATE    ? W_PARK
+                                                  : W_OWE;
 }
 
 void begin_wait(const struct call_model *model, struct worker *me)
@@ -279,24 +281,40 @@ static bool step_promise(const struct call_model *model, struct call_state *stat
     return true;
 }
 
+/* Owe, say that one sleeps, have the submitter drained if one is the first to, owe no longer. */
 static void step_parked(const struct call_model *model, struct call_state *state, unsigned number)
 {
     struct worker *me = &state->workers[number];
     struct block *block = &state->blocks[number];
-    uint8_t bit = (uint8_t)(1u << number);
-    bool first = state->parked == 0;
-    if (me->at == W_PARK) {
-        state->parked = (uint8_t)(state->parked | bit);
-        me->at = W_BARRIER;
-        block->owes_fence = first && model->variant != NO_BARRIER;
-        if (block->owes_fence)
+    enum variant variant = model->variant;
+    switch (me->at) {
+    case W_OWE:
+        block->owes_fence = 1;
+        me->at = variant == OWES_TOO_LATE ? W_BARRIER : W_PARK;
+        return;
+    case W_PARK:
+        me->first = state->parked == 0;
+        state->parked = (uint8_t)(state->parked | 1u << number);
+        me->at = variant == OWES_TOO_LATE       ? W_OWE
+                 : variant == SETTLES_TOO_EARLY ? W_SETTLE
+                                                : W_BARRIER;
+        return;
+    case W_BARRIER:
+        if (me->first && variant != NO_BARRIER)
+            drain(state);
+        me->at = W_SETTLE;
+        if (variant != SETTLES_TOO_EARLY)
             return;
-    } else {
-        drain(state);
+        break;
+    default: /* W_SETTLE */
         block->owes_fence = 0;
+        me->at = W_BARRIER;
+        if (variant == SETTLES_TOO_EARLY)
+            return;
     }
+    me->first = 0;
     me->counted_on = 1;
-    me->at = model->naps ? W_PROMISE : model->variant == LOOK_BEFORE_PARKED ? W_SLEEP : W_IDLE_TAIL;
+    me->at = model->naps ? W_PROMISE : variant == LOOK_BEFORE_PARKED ? W_SLEEP : W_IDLE_TAIL;
 }
 
 static bool step_sleep(struct call_state *state, unsigned number, unsigned way)
@@ -320,11 +338,13 @@ static bool step_park(const struct call_model *model, struct call_state *state, 
                       unsigned way)
 {
     struct worker *me = &state->workers[number];
-    uint8_t bit = (uint8_t)(1u << number), mine = (uint8_t)(number + 1);
+    uint8_t mine = (uint8_t)(number + 1);
     bool early = model->variant == LOOK_BEFORE_PARKED;
     switch (me->at) {
+    case W_OWE:
     case W_PARK:
     case W_BARRIER:
+    case W_SETTLE:
         step_parked(model, state, number);
         return true;
     case W_PROMISE:
@@ -335,7 +355,7 @@ static bool step_park(const struct call_model *model, struct call_state *state, 
         return true;
     case W_IDLE_REPAIRS:
         unpark_if(me, still_idle(state, me, true,
-                                 early             ? W_PARK
+                                 early             ? W_OWE
                                  : me->has_promise ? W_NAP
                                                    : W_SLEEP));
         return true;
@@ -351,7 +371,7 @@ static bool step_park(const struct call_model *model, struct call_state *state, 
         unpark_if(me, still_idle(state, me, true, W_SLEEP));
         return true;
     case W_UNPARK:
-        state->parked = (uint8_t)(state->parked & ~bit);
+        state->parked = (uint8_t)(state->parked & ~(1u << number));
         look_around_again(me);
         return true;
     default:

@@ -1,4 +1,4 @@
-/* call_supervisor.c: the supervisor of the model (bury() and mend() of supervisor.c,
+/* call_supervisor.c: the supervisor of the model (bury(), tell_workers() and mend() of supervisor.c,
  * twini_call_repair()), deaths, and what all agree on about an outcome. */
 #include "model/call_model.h"
 
@@ -102,6 +102,25 @@ static uint8_t first_step(const struct call_model *model)
                                                               : S_LOOK;
 }
 
+static void rest(struct supervisor *me)
+{
+    *me = (struct supervisor){.at = S_IDLE};
+}
+
+/* First all who are dead, then the rings, then those that replace them. */
+static void bury_next(const struct call_model *model, struct call_state *state)
+{
+    struct supervisor *me = &state->supervisor;
+    if (find(state, DEAD)) {
+        me->at = first_step(model);
+    } else if (model->sleeps && model->variant != NO_RING_AFTER_REPAIR) {
+        me->at = S_BARRIER;
+    } else {
+        me->at = S_NEW_BELL;
+        (void)find(state, BURIED);
+    }
+}
+
 static void step_bury(const struct call_model *model, struct call_state *state,
                       const char **violation)
 {
@@ -132,77 +151,63 @@ static void step_bury(const struct call_model *model, struct call_state *state,
     default: /* S_REPAIRS */
         state->repairs++;
         state->blocks[me->number].life = BURIED;
-        /* first all who are dead, then those that replace them */
-        me->at = find(state, DEAD) ? first_step(model) : S_NEW_BELL;
-        if (me->at == S_NEW_BELL)
-            (void)find(state, BURIED);
+        me->at = S_TARGET;
+        if (!model->caller_sleeps || model->variant == NO_RING_AFTER_REPAIR)
+            bury_next(model, state);
     }
 }
 
-/* ---- mend ---------------------------------------------------------------- */
+/* ---- ring, then mend ----------------------------------------------------- */
 
-static void rest(struct supervisor *me)
-{
-    *me = (struct supervisor){.at = S_IDLE};
-}
-
-static void begin_ring(const struct call_model *model, struct supervisor *me)
-{
-    if (model->variant == NO_RING_AFTER_REPAIR || !(model->sleeps || model->caller_sleeps))
-        rest(me);
-    else
-        *me = (struct supervisor){.at = S_BARRIER, .owes_fence = me->owes_fence};
-}
-
-static void step_replace(const struct call_model *model, struct call_state *state)
+static void step_ring(const struct call_model *model, struct call_state *state)
 {
     struct supervisor *me = &state->supervisor;
-    struct block *block = &state->blocks[me->number];
     switch (me->at) {
-    case S_NEW_BELL:
-        block->bell = 0;
-        me->at = S_FORK;
+    case S_TARGET:
+        state->target = 0;
+        me->at = S_RING_CALLER;
         return;
-    default: /* S_FORK */
-        block->life = ALIVE;
-        if (model->variant == RUN_ENDS_WITH_WORKER)
-            block->run_first = block->run_end = 0;
-        state->workers[me->number] =
-            (struct worker){.at = W_VIEW_TAIL, .is_new = 1, .may_die = state->crashes_left > 0};
-        me->at = S_NEW_BELL;
-        if (!find(state, BURIED))
-            begin_ring(model, me);
-    }
-}
-
-static void step_ring_all(const struct call_model *model, struct call_state *state)
-{
-    struct supervisor *me = &state->supervisor;
-    switch (me->at) {
+    case S_RING_CALLER:
+        state->caller_bell = 1;
+        bury_next(model, state);
+        return;
     case S_BARRIER:
         if (me->owes_fence)
             drain(state);
+        me->owes_fence = 0;
         me->at = model->variant == PROMISE_OUTLIVES ? S_RING : S_RING_AWAKE;
         return;
     case S_RING_AWAKE:
         state->awake = 0;
         me->at = S_RING;
         return;
-    case S_RING:
+    default: /* S_RING */
         state->blocks[me->next].bell = 1;
         if (++me->next < WORKERS)
             return;
         me->next = 0;
-        me->at = S_TARGET;
-        return;
-    case S_TARGET:
-        state->target = 0;
-        me->at = S_RING_CALLER;
-        return;
-    default: /* S_RING_CALLER */
-        state->caller_bell = 1;
-        rest(me);
+        me->at = S_NEW_BELL;
+        (void)find(state, BURIED);
     }
+}
+
+static void step_replace(const struct call_model *model, struct call_state *state)
+{
+    struct supervisor *me = &state->supervisor;
+    struct block *block = &state->blocks[me->number];
+    if (me->at == S_NEW_BELL) {
+        block->bell = 0;
+        me->at = S_FORK;
+        return;
+    }
+    block->life = ALIVE;
+    if (model->variant == RUN_ENDS_WITH_WORKER)
+        block->run_first = block->run_end = 0;
+    state->workers[me->number] =
+        (struct worker){.at = W_VIEW_TAIL, .is_new = 1, .may_die = state->crashes_left > 0};
+    me->at = S_NEW_BELL;
+    if (!find(state, BURIED))
+        rest(me);
 }
 
 /* ---- tidy up ------------------------------------------------------------- */
@@ -304,10 +309,10 @@ bool step_supervisor(const struct call_model *model, struct call_state *state, u
     }
     if (me->at <= S_REPAIRS)
         step_bury(model, state, violation);
+    else if (me->at <= S_RING)
+        step_ring(model, state);
     else if (me->at <= S_FORK)
         step_replace(model, state);
-    else if (me->at <= S_RING_CALLER)
-        step_ring_all(model, state);
     else if (me->at == S_MARK)
         mark(model, state, violation);
     else

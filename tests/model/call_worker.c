@@ -145,6 +145,11 @@ static bool is_merged(const struct call_model *model, const struct call_state *s
     switch (alive ? me->at : W_SLEEP) {
     case W_TELL:
         return has_told;
+    case W_BARRIER:
+        return !me->first; /* then there is none */
+    case W_PARK:           /* nobody asks what a living one owes */
+    case W_SETTLE:
+        return !model->crashes;
     case W_LENGTH_PARKED:
         return !model->sleeps || model->grain == COARSE;
     case W_NEXT:
