@@ -23,10 +23,8 @@ enum { UNIT_ITEMS = 1000, PROBE_ITEMS = 200 };
 
 static void idle(const struct arm *arm)
 {
-    struct timespec left = {.tv_sec = (time_t)(arm->idle_ns / 1000000000u),
-                            .tv_nsec = (long)(arm->idle_ns % 1000000000u)};
-    while (arm->idle_ns > 0 && nanosleep(&left, &left) != 0)
-        continue;
+    if (arm->idle_ns > 0)
+        sleep_ns(arm->idle_ns);
 }
 
 static struct twin_map map_of(struct arm *arm)

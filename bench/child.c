@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "follow.h"
 
 enum { MOST_OUTPUT = 4 << 20 };
 
@@ -73,8 +74,8 @@ static _Noreturn void become(char *const argv[], int out, int err, pid_t launche
     (void)signal(SIGTERM, SIG_DFL);
     (void)signal(SIGHUP, SIG_DFL);
     (void)signal(SIGPIPE, SIG_DFL);
-    if (setpgid(0, 0) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == launcher &&
-        nothing >= 0 && dup2(nothing, 0) == 0 && dup2(out, 1) == 1 && dup2(err, 2) == 2 &&
+    if (setpgid(0, 0) == 0 && follow_parent(launcher) && nothing >= 0 && dup2(nothing, 0) == 0 &&
+        dup2(out, 1) == 1 && dup2(err, 2) == 2 &&
         sigprocmask(SIG_SETMASK, &while_waiting, NULL) == 0)
         execv(argv[0], argv);
     static const char text[] = "cannot execute\n";

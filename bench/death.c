@@ -11,12 +11,12 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "follow.h"
 #include "life.h"
 #include "record.h"
 
@@ -80,7 +80,7 @@ static pid_t victim_of(struct meeting *meeting)
         if (now_ns() > until_ns)
             return 0;
         else
-            life_sleep(50000);
+            sleep_ns(50000);
     return pid;
 }
 
@@ -161,7 +161,7 @@ static int deaths(struct life *life, struct meeting *meeting)
     uint64_t sum_ns = 0, killed_ns = 0;
     int status = meet_all(life, meeting);
     for (size_t i = 0; i < life->n && status == 0; i++) {
-        life_sleep(GAP_NS);
+        sleep_ns(GAP_NS);
         status = kill_one(life, meeting, &killed_ns, &failed_ns[i]);
         if (status == 0)
             status = meet_all(life, meeting);
@@ -197,7 +197,7 @@ static pid_t fork_bare(struct bare *bare, bool survives)
     const pid_t parent = getpid(), pid = fork();
     if (pid != 0)
         return pid;
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
+    if (!follow_parent(parent))
         _exit(EXIT_FAILED);
     while (survives)
         if (sem_wait(&bare->calls) == 0)
@@ -210,10 +210,8 @@ static pid_t fork_bare(struct bare *bare, bool survives)
 /* Waits until one more has met. False: he has not come in time. */
 static bool has_met(struct bare *bare)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_REALTIME, &until); /* sem_timedwait() has no other clock */
-    until.tv_sec += 2 * (time_t)(LONGEST_NS / 1000000000);
-    while (sem_timedwait(&bare->met, &until) != 0)
+    const struct timespec until = {.tv_sec = (time_t)((now_ns() + 2 * LONGEST_NS) / 1000000000u)};
+    while (sem_clockwait(&bare->met, CLOCK_MONOTONIC, &until) != 0)
         if (errno != EINTR)
             return false;
     return true;
@@ -249,7 +247,7 @@ static int bare_deaths(size_t count, unsigned workers)
         pid = meet_bare(bare);
     for (size_t i = 0; i < count && pid > 0; i++) {
         siginfo_t info;
-        life_sleep(GAP_NS);
+        sleep_ns(GAP_NS);
         const uint64_t killed_ns = now_ns();
         (void)kill(pid, SIGKILL);
         while (waitid(P_PID, (id_t)pid, &info, WEXITED) != 0)

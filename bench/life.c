@@ -54,14 +54,6 @@ int life_open(struct life *life)
                                     : twin_pool_open(&life->pool, &options);
 }
 
-void life_sleep(uint64_t ns)
-{
-    struct timespec left = {.tv_sec = (time_t)(ns / 1000000000u),
-                            .tv_nsec = (long)(ns % 1000000000u)};
-    while (nanosleep(&left, &left) != 0)
-        continue;
-}
-
 /* ---- open and close ------------------------------------------------------------------------- */
 
 static int open_close(struct life *life)
@@ -141,10 +133,10 @@ static int idle(struct life *life)
         return life_fail("open", rc);
     const int status = work_once(life);
     if (status == 0) {
-        life_sleep(SETTLE_NS);
+        sleep_ns(SETTLE_NS);
         const uint64_t start_ns = now_ns();
         const uint64_t before = others_switches();
-        life_sleep((uint64_t)life->n * 1000000000u);
+        sleep_ns((uint64_t)life->n * 1000000000u);
         const uint64_t switches = others_switches() - before;
         record_text("phase", "warm");
         record_number("n_run", life->n);

@@ -24,7 +24,6 @@ int life_wrong(const char *what);
 
 /* Opens a pool on the backend. Returns 0 or a TWIN_ code. */
 int life_open(struct life *life);
-void life_sleep(uint64_t ns);
 
 /* n times a worker is killed: death.c. Returns the exit status. */
 int life_death(struct life *life);

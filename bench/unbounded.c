@@ -21,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,6 +28,7 @@
 
 #include "ceiling.h"
 #include "clock.h"
+#include "follow.h"
 #include "memory.h"
 #include "option.h"
 #include "record.h"
@@ -118,8 +118,7 @@ static _Noreturn void child(const struct request *request, size_t count, pid_t w
     const bool bound = request->omp ? ceiling_bind_threads(request->ceiling)
                                     : ceiling_bind_processes(request->ceiling);
     /* A change of uid clears the death signal, so it comes after. */
-    if (setpgid(0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != watcher ||
-        dup2(err, STDERR_FILENO) < 0)
+    if (setpgid(0, 0) != 0 || !follow_parent(watcher) || dup2(err, STDERR_FILENO) < 0)
         _exit(1);
     if (!bound)
         fputs("no limit could be set; the count alone binds\n", stderr);

@@ -8,9 +8,9 @@
 
 #include "rows.h"
 
-/* A sentence may hold {{one}}, {{other}} (names of the rows), {{n}} (of one), {{ratio}} (time of one / time of
- * other), {{inverse}}, {{one_value}}, {{other_value}} and, in a contest, {{best}}. A NULL sentence
- * gets the common one. */
+/* A sentence may hold {{one}}, {{other}} (names of the rows), {{n}} (of one), {{ratio}} (time of one /
+ * time of other), {{inverse}}, {{one_value}}, {{other_value}} and, in a contest, {{best}}. A NULL
+ * sentence gets the common one. */
 struct claim {
     const char *name;
     struct pick one, other;              /* n 0 in other: that of one */

@@ -73,8 +73,8 @@ static _Noreturn void be_killed(struct scene *scene)
 {
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
-    if (!scene
-             ->stopped) /* the kernel itself makes stopped processes of a group go on that loses its parent */
+    /* not those who are stopped: the kernel has them go on when their group loses its parent */
+    if (!scene->stopped)
         setpgid(0, 0);
     if (!open_busy(scene))
         _exit(1);

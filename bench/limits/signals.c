@@ -11,12 +11,12 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "../clock.h"
+#include "../follow.h"
 #include "../workloads/square.h"
 #include "limits.h"
 
@@ -151,7 +151,7 @@ static int bind_to(unsigned cpu)
 static int child(struct line *line, size_t count, unsigned cpu, pid_t parent,
                  void (*answer)(struct line *, size_t))
 {
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent || bind_to(cpu) != 0)
+    if (!follow_parent(parent) || bind_to(cpu) != 0)
         return 1;
     answer(line, count);
     return 0;

@@ -146,10 +146,10 @@ static bool is_merged(const struct call_model *model, const struct call_state *s
     case W_TELL:
         return has_told;
     case W_BARRIER:
-        return !me->first; /* then there is none */
-    case W_PARK:           /* nobody asks what a living one owes */
+        return !me->first;
+    case W_PARK:
     case W_SETTLE:
-        return !model->crashes;
+        return !model->crashes; /* nobody asks what a living one owes */
     case W_LENGTH_PARKED:
         return !model->sleeps || model->grain == COARSE;
     case W_NEXT:
